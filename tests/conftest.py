@@ -13,11 +13,13 @@ Every run tries the same few examples of Hypothesis. ``RECONCILER_TEST_EXAMPLES=
 
 from __future__ import annotations
 
+import gc
 import itertools
 import logging
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,6 +40,7 @@ from reconciler.domain.model.payment import StatusMap, TableMapping
 from reconciler.domain.outcome import Outcome
 from reconciler.errors import ReconcilerError
 from tests.kept_connections import close_connections, kept_connection
+from tests.shared_collection import collected_folder, order_of_files
 
 # a slow machine is no failure: the time limit of the test run ends what hangs
 SLOW_IS_NO_FAILURE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -46,6 +49,10 @@ settings.register_profile("repeatable", SLOW_IS_NO_FAILURE, derandomize=True, ma
 settings.register_profile("many", SLOW_IS_NO_FAILURE, derandomize=True, max_examples=100)
 settings.register_profile("random", SLOW_IS_NO_FAILURE, max_examples=100)
 settings.load_profile(os.environ.get("RECONCILER_TEST_EXAMPLES", "repeatable"))
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # even if the environment forbids it: what one process of a run has made of a test's file, the other reads
+    sys.dont_write_bytecode = False
 
 TESTS = Path(__file__).parent
 LONG = (
@@ -76,12 +83,31 @@ def _given_programs() -> Path | None:
     return Path(named) if named else None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of ``LONG``."""
-    for item in items:
-        if any(item.path.is_relative_to(place) for place in LONG):
-            item.add_marker(pytest.mark.long)
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Dir | None:
+    """Share the first collection between two processes."""
+    return collected_folder(path, parent)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Mark the tests of ``LONG``, and bring all tests into the order that every process has."""
+    items.sort(key=order_of_files)
+    for path, of_file in itertools.groupby(items, lambda item: item.path):
+        if any(path.is_relative_to(place) for place in LONG):
+            for item in of_file:
+                item.add_marker(pytest.mark.long)
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Look for no garbage among modules and tests: they stay until the end, and are a million objects."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_report_header() -> str:
@@ -112,23 +138,22 @@ class Server:
 
         Copying whole files takes a third of the time of copying page by page. It is PostgreSQL 14's only way.
         """
-        with self.connect() as connection:
-            by_files = connection.info.server_version >= 150000
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {} {}").format(
-                    sql.Identifier(name),
-                    sql.Identifier(template or "template1"),
-                    sql.SQL("STRATEGY FILE_COPY" if by_files else ""),
-                )
+        connection = kept_connection(self.url("postgres"))
+        by_files = connection.info.server_version >= 150000
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} {}").format(
+                sql.Identifier(name),
+                sql.Identifier(template or "template1"),
+                sql.SQL("STRATEGY FILE_COPY" if by_files else ""),
             )
+        )
         return self.url(name)
 
     def drop(self, name: str) -> None:
         close_connections(name)
-        with self.connect() as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+        kept_connection(self.url("postgres")).execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        )
 
 
 def _fastest_folder() -> str | None:
@@ -213,26 +238,30 @@ def empty_database(server: Server) -> Iterator[str]:
 def role(server: Server) -> Iterator[Callable[[str], tuple[str, Callable[[str], str]]]]:
     """A factory for login roles: the role's name, and a function that turns a database's URL into that role's."""
     names: list[str] = []
+    connection = kept_connection(server.url("postgres"))
 
     def create(purpose: str) -> tuple[str, Callable[[str], str]]:
         name = _new_name(purpose)
-        with server.connect() as connection:
-            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
         names.append(name)
         return name, lambda url: make_conninfo(url, user=name)
 
     yield create
-    with server.connect() as connection:
-        databases = connection.execute(
-            "SELECT datname FROM pg_database WHERE datallowconn"
-        ).fetchall()
-    for (database,) in databases:
-        with server.connect(database) as connection:
+    connection = kept_connection(server.url("postgres"))
+    used = connection.execute(
+        "SELECT DISTINCT datname FROM pg_shdepend JOIN pg_database ON pg_database.oid = dbid"
+        " WHERE refclassid = 'pg_authid'::regclass AND datallowconn"
+        " AND refobjid IN (SELECT oid FROM pg_roles WHERE rolname = ANY (%s))",
+        (names,),
+    ).fetchall()
+    for (database,) in used:
+        with server.connect(database) as owned:
             for name in names:
-                connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
-    with server.connect() as connection:
-        for name in names:
-            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+                owned.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+    for name in names:
+        # what it was granted on databases
+        connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
 READ = {

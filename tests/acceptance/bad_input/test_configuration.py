@@ -158,6 +158,7 @@ def test_arguments_that_do_not_fit(installation: Installation, name: str) -> Non
     assert "abcdef" not in answer.err
 
 
+@pytest.mark.long
 def test_the_exit_codes_are_the_process_s(installation: Installation) -> None:
     """A process exits with 0, 64, 75 or 78, and a sweep prints its report on standard output each time."""
     intent = installation.add_payment(1)

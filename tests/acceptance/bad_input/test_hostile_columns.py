@@ -7,11 +7,11 @@ import io
 import json
 from pathlib import Path
 
-import psycopg
 import pytest
 from psycopg import sql
 
 from tests.acceptance.installation import Installation
+from tests.kept_connections import kept_connection
 
 KEYS = (
     "sk_live_51HxQb2eZvKYlo2CAAAA",
@@ -59,8 +59,7 @@ def stored_text(installation: Installation) -> str:
         query = sql.SQL("SELECT t::text FROM {} AS t").format(
             sql.Identifier("reconciler", table["name"])
         )
-        with psycopg.connect(installation.shop.url) as connection:
-            lines += [line for (line,) in connection.execute(query)]
+        lines += [line for (line,) in kept_connection(installation.shop.url).execute(query)]
     return "\n".join(lines)
 
 

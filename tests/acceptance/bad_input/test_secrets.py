@@ -15,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 from reconciler.sandbox import RequestFault
 from reconciler.sandbox import SandboxAnswer as Wire
 from tests.acceptance.installation import EVENTS, LIST, RETRIEVE, Installation
+from tests.kept_connections import kept_connection
 
 KEY = "rk_test_51HiddenFromEverybody0001"
 SIGNING = "whsec_HushHushHushHushHushHushHush"
@@ -63,10 +64,9 @@ def search_tables(installation: Installation) -> None:
     for table in tables:
         name = sql.Identifier(table["schemaname"], table["tablename"])
         query = sql.SQL("SELECT t::text FROM {} AS t").format(name)
-        with psycopg.connect(installation.shop.url) as connection:
-            for (line,) in connection.execute(query):
-                for secret in [*secrets, "_secret_"]:
-                    assert secret not in line, name.as_string()
+        for (line,) in kept_connection(installation.shop.url).execute(query):
+            for secret in [*secrets, "_secret_"]:
+                assert secret not in line, name.as_string()
 
 
 def stocked(installation: Installation) -> str:
@@ -132,7 +132,10 @@ def _repeating(installation: Installation, status: int) -> Wire:
     return Wire(status, json.dumps(body).encode(), headers)
 
 
-@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500])
+@pytest.mark.parametrize(
+    "status",
+    [200, 401, 500, *(pytest.param(one, marks=pytest.mark.long) for one in (400, 403, 404, 429))],
+)
 def test_an_answer_that_repeats_the_key(guarded: Installation, status: int) -> None:
     """A secret in the body or the headers of an answer is neither shown nor stored."""
     stocked(guarded)
@@ -232,6 +235,7 @@ def test_secrets_in_the_wrong_places(installation: Installation) -> None:
         installation.sections = before
 
 
+@pytest.mark.long
 def test_a_separate_process_shows_no_secret(guarded: Installation) -> None:
     """A sweep in its own process shows no secret, even at the log level debug."""
     stocked(guarded)

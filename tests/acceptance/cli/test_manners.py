@@ -25,14 +25,14 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_bash_completes(tmp_path: Path) -> None:
+def test_bash_completes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The script that completion prints works in the bash that is installed: it completes an option of a command."""
+    assert run(("completion", "bash"), {}) == 0
     script = (
-        f'eval "$({sys.executable} -m reconciler completion bash)"\n'
-        f'reconciler() {{ {sys.executable} -m reconciler "$@"; }}; export -f reconciler\n'
+        f"{capsys.readouterr().out}\n"
         "COMP_WORDS=(reconciler sweep --pay) COMP_CWORD=2\n"
         f"mkdir -p {tmp_path}/bin; printf '#!/bin/sh\\nexec {sys.executable} -m reconciler \"$@\"\\n' > {tmp_path}/bin/reconciler\n"
-        f"chmod +x {tmp_path}/bin/reconciler; unset -f reconciler; PATH={tmp_path}/bin:$PATH\n"
+        f"chmod +x {tmp_path}/bin/reconciler; PATH={tmp_path}/bin:$PATH\n"
         '_reconciler_completion reconciler; printf "%s\\n" "${COMPREPLY[@]}"\n'
     )
     done = subprocess.run(

@@ -110,11 +110,10 @@ def ended(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_version() -> None:
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     """--version shows the program's name and version."""
-    done = ended("--version")
-    assert done.returncode == 0
-    assert re.fullmatch(r"reconciler \S.*\n", done.stdout)
+    assert run(("--version",), {}) == 0
+    assert re.fullmatch(r"reconciler \S.*\n", capsys.readouterr().out)
 
 
 def test_h_is_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,15 +161,14 @@ def test_sandbox_until_interrupted() -> None:
     assert (process.returncode, err) == (0, "")
 
 
-def test_sandbox_on_a_port_in_use() -> None:
+def test_sandbox_on_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     """The error names a port that another process uses."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = ended("sandbox", "--port", str(port))
-    assert done.returncode == 64
-    assert str(port) in done.stderr
+        assert run(("sandbox", "--port", str(port)), {}) == 64
+    assert str(port) in capsys.readouterr().err
 
 
 def finished(
@@ -195,10 +193,10 @@ ASCII = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
     "command",
     [
         ("discrepancies", "--json"),
-        ("discrepancies",),
         *(
             pytest.param(command, marks=pytest.mark.long)
             for command in (
+                ("discrepancies",),
                 ("discrepancies", "--format", "csv"),
                 ("export",),
                 ("sweep", "--json"),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from reconciler.sandbox import LIVE_KEY, Faults, RequestFault
+from reconciler.sandbox import LIVE_KEY, RequestFault
 from tests.acceptance.cli.conftest import Town
 
 NOWHERE = "http://127.0.0.1:9"
@@ -194,20 +198,37 @@ def test_several_accounts(town: Town) -> None:
     assert (alone.code, alone.json["account"]) == (0, "eu")
 
 
+@contextmanager
+def stuck_after_three_answers(town: Town) -> Iterator[threading.Event]:
+    """Stripe answers three requests and no other until the end of the block. The event says that another one waits."""
+    numbers, waits, end = itertools.count(1), threading.Event(), threading.Event()
+
+    def hold(_endpoint: str, _target: str) -> None:
+        if next(numbers) > 3:
+            waits.set()
+            end.wait(60)
+
+    town.stripe.before_answer = hold
+    try:
+        yield waits
+    finally:
+        town.stripe.before_answer = None
+        end.set()
+
+
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
 )
 def test_an_interrupted_sweep(town: Town, number: signal.Signals) -> None:
     """Ctrl-C or SIGTERM ends a sweep with its report so far, exit 75 and no traceback."""
-    intents = [town.pay(key + 1) for key in range(60)]
-    town.stripe.faults.shares = Faults(latency=0.5)
+    intents = [town.pay(key + 1) for key in range(10)]
     named = [word for intent in intents for word in ("--payment-intent", intent)]
     process = town.start("sweep", *named, "--json")
     try:
-        while town.stripe.requests.count() < 3:
-            assert process.poll() is None, process.communicate()
-        process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        with stuck_after_three_answers(town) as waits:
+            assert waits.wait(60)
+            process.send_signal(number)
+            out, err = process.communicate(timeout=60)
     finally:
         process.kill()
         process.communicate()
@@ -219,23 +240,22 @@ def test_an_interrupted_sweep(town: Town, number: signal.Signals) -> None:
 
 def test_a_closed_terminal_gives_the_lease_back(town: Town) -> None:
     """SIGHUP ends a sweep that writes as Ctrl-C does: its pages are whole, and the account is free at once."""
-    intents = [town.pay(key + 1) for key in range(30)]
-    town.stripe.faults.shares = Faults(latency=0.5)
+    intents = [town.pay(key + 1) for key in range(10)]
     named = [word for intent in intents for word in ("--payment-intent", intent)]
     process = town.start("sweep", "--apply", "--yes", *named, "--json")
     held = "SELECT count(*) FROM reconciler.leases WHERE expires_at > now()"
     try:
-        while town.ask(held) != [(1,)] or town.stripe.requests.count() < 3:
-            assert process.poll() is None, process.communicate()
-        process.send_signal(signal.SIGHUP)
-        out, err = process.communicate(timeout=60)
+        with stuck_after_three_answers(town) as waits:
+            assert waits.wait(60)
+            assert town.ask(held) == [(1,)]
+            process.send_signal(signal.SIGHUP)
+            out, err = process.communicate(timeout=60)
     finally:
         process.kill()
         process.communicate()
     assert (process.returncode, '"complete": false' in out) == (75, True), err
     assert "Traceback" not in err
     assert town.ask(held) == [(0,)]
-    town.stripe.faults.shares = Faults()
     assert town.run("sweep", "--apply", "--yes").code == 0
     assert set(town.statuses().values()) == {"paid"}
 

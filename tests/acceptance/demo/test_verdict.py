@@ -58,9 +58,19 @@ def _demonstrate(payments: int, lose: float, seed: int) -> DemoResult:
     return demonstrate(DemoPlan(payments, lose, seed), SystemClock(), NoProgress())
 
 
-@pytest.mark.parametrize("lose", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize(
-    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 8))]
+    ("seed", "lose"),
+    [
+        (0, 0.0),
+        (1, 0.3),
+        (2, 1.0),
+        *(
+            pytest.param(seed, lose, marks=pytest.mark.long)
+            for seed in range(8)
+            for lose in (0.0, 0.3, 1.0)
+            if (seed, lose) not in {(0, 0.0), (1, 0.3), (2, 1.0)}
+        ),
+    ],
 )
 @pytest.mark.usefixtures("demo_database")
 def test_the_sweep_is_right_for_every_seed(seed: int, lose: float) -> None:

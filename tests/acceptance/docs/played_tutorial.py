@@ -10,7 +10,7 @@ import io
 import re
 import shlex
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -45,22 +45,28 @@ class Tutorial:
     ``blocks`` has each generated block of its page, ``codes`` the exit code of each command, by their names.
     """
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, copied: Tutorial | None = None) -> None:
+        """``copied`` is a played tutorial of whose database the one at ``url`` is a copy: it is not played again."""
         self.url = url
         self._folder = folder
         self.blocks: dict[str, str] = {}
         self.codes: dict[str, int] = {}
-        clock = ManualClock(SystemClock().now() - AGE)
+        self._copied = copied
+        self.began: datetime = copied.began if copied else SystemClock().now() - AGE
+        clock = ManualClock(self.began)
         self.stripe = Sandbox(clock)
         _add_payments(self.stripe, PAYMENTS)
-        clock.advance(AGE)
+        clock.advance(SystemClock().now() - self.began)
         self.intents = [intent.id for intent in self.stripe.intents()]
         self._server = SandboxServer(self.stripe)
 
     def __enter__(self) -> Self:
         self._server.__enter__()
         try:
-            self._play()
+            if self._copied is None:
+                self._play()
+            else:
+                self._take(self._copied)
         except BaseException:
             self.__exit__()
             raise
@@ -89,10 +95,19 @@ class Tutorial:
         with psycopg.connect(self.url, autocommit=True) as connection:
             return connection.execute(query)  # type: ignore[call-overload,no-any-return]
 
-    def _play(self) -> None:
-        page = PAGE.read_text(encoding="utf-8")
+    def _configure(self, page: str) -> None:
         config = self._folder / "reconciler.toml"
         config.write_text(_example(page, "toml"), encoding="utf-8")
+
+    def _take(self, copied: Tutorial) -> None:
+        assert self.intents == copied.intents
+        self._configure(PAGE.read_text(encoding="utf-8"))
+        self.blocks = dict(copied.blocks)
+        self.codes = dict(copied.codes)
+
+    def _play(self) -> None:
+        page = PAGE.read_text(encoding="utf-8")
+        self._configure(page)
         rows = ",\n".join(
             f"    ({number}, '{intent}', '{status}', {999 + number}, 'eur')"
             for number, (intent, status) in enumerate(zip(self.intents, STATUSES, strict=False), 1)

@@ -18,6 +18,7 @@ import pytest
 import stripe
 
 from reconciler.domain.delivery_signature import SIGNATURE_HEADER, signature
+from reconciler.entrypoints.cli.app import run
 from reconciler.errors import ConfigurationError
 from reconciler.settings import load
 from tests.acceptance.docs.facts_program import commands, configuration_keys, help_of, log_events
@@ -176,15 +177,7 @@ def test_a_migrator_needs_no_more(empty_database: str, role: RoleFactory) -> Non
     with psycopg.connect(empty_database, autocommit=True) as connection:
         database = connection.info.dbname
         connection.execute(grant.replace("shop", database).replace("migrator", name))  # type: ignore[call-overload]
-    done = subprocess.run(
-        [sys.executable, "-m", "reconciler", "migrate"],
-        env={"DATABASE_URL": url_of(empty_database), "PATH": "/usr/bin:/bin"},
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    assert run(("migrate",), {"DATABASE_URL": url_of(empty_database)}) == 0
 
 
 def test_worker_takes_what_waits(tutorial: Tutorial, role: RoleFactory) -> None:

@@ -54,7 +54,24 @@ def statuses_in_order(installation: Installation) -> list[str | None]:
     return [row["status"] and row["status"].strip() for _, row in rows]
 
 
-@pytest.mark.parametrize("name", SHAPES)
+# what differs from another shape in a type alone; the integration tests correct a row of each shape in every run
+LONG = {
+    "uuid keys",
+    "varchar keys",
+    "varchar statuses",
+    "statuses as numbers",
+    "major units without scale",
+    "epoch milliseconds",
+    "dates",
+    "upper-case currencies",
+    "one currency",
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in SHAPES],
+)
 def test_a_table_of_any_shape_is_reconciled(
     make_installation: Callable[..., Installation], name: str
 ) -> None:

@@ -45,7 +45,7 @@ def bucket_counts(seed: int) -> list[tuple[int, int]]:
     return found
 
 
-@seeds(few=2000, many=50_000)
+@seeds(few=500, many=50_000)
 def test_no_choice_of_buckets_costs_fewer_reads(numbers: range) -> None:
     """The chosen runs cost as many reads as the best of all subsets of listed buckets."""
     for seed in numbers:

@@ -139,7 +139,7 @@ def question(seed: int) -> Question:
     return Question(seed, waiting, now, other_now, horizon, jitter)
 
 
-@seeds(few=1500, many=40_000)
+@seeds(few=500, many=40_000)
 def test_polls_end_with_the_later_of_horizon_and_deadline(numbers: range) -> None:
     """Until then there is a next poll, at least a minute away; the poll that follows is the last."""
     for seed in numbers:
@@ -153,7 +153,7 @@ def test_polls_end_with_the_later_of_horizon_and_deadline(numbers: range) -> Non
             assert earliest <= poll <= max(limit + LAG + 1.1 * SLOT_AFTER_LIMIT, earliest), asked
 
 
-@seeds(few=1500, many=40_000)
+@seeds(few=500, many=40_000)
 def test_a_later_read_never_gives_an_earlier_poll(numbers: range) -> None:
     """A delayed poll does not bring the next one forward."""
     for seed in numbers:
@@ -165,7 +165,7 @@ def test_a_later_read_never_gives_an_earlier_poll(numbers: range) -> None:
             assert first <= second, asked
 
 
-@seeds(few=1500, many=40_000)
+@seeds(few=500, many=40_000)
 def test_jitter_moves_no_poll_past_a_deadline(numbers: range) -> None:
     """A poll before a deadline stays before it, and jitter adds at most a tenth of its interval."""
     for seed in numbers:

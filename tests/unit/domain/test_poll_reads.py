@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from reconciler.domain.model.intent import Intent, NextAction
 from reconciler.domain.planning.histogram import ListingModel
 from reconciler.domain.read_limits_and_shortage import tail_interval
@@ -56,6 +58,7 @@ def test_a_small_shop_stays_under_the_read_quota() -> None:
     assert HORIZON / interval + poll_reads + window_reads < 5001
 
 
+@pytest.mark.long
 def test_ten_times_the_open_payments_cost_a_tenth_more() -> None:
     """With a hundred thousand payments a month, ten times as many open ones make the reads of a day 1.1 times as many."""
     few = [Cohort(CART, 3333 * 0.03, 40 * DAY)]

@@ -19,7 +19,7 @@ from reconciler.errors import StripeUnavailableError
 from tests.unit.gateway.canned_server import KEY
 from tests.unit.gateway.raw_server import Conversation, RawServer, once, repeated
 
-DEADLINE = 0.5
+DEADLINE = 0.15
 LATEST = DEADLINE + 1
 """Seconds after which an attempt must have ended; each conversation would last without end."""
 LARGEST_GROWTH = 64 * 1024 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.adapters.postgres.audit.quick_json import canonical_text, quick_hash
@@ -20,6 +20,8 @@ VALUES = st.recursive(
 )
 
 
+# values inside values take long to make
+@settings(max_examples=10 if settings.default.max_examples == 30 else 100)
 @given(body=st.dictionaries(TEXT, VALUES), account=TEXT, role=st.none() | TEXT)
 def test_it_is_the_reference(body: dict[str, object], account: str, role: str | None) -> None:
     """For every body that an entry may have."""

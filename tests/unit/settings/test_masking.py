@@ -103,23 +103,23 @@ def test_what_is_stored_in_the_place_of_a_secret_stays_distinct(text: str, shown
 @pytest.mark.parametrize(
     "text",
     [
-        "://a:" * 200_000,
-        "://" * 300_000,
-        "pi_" * 300_000,
-        "pi_1_secret" * 90_000,
-        "password" * 120_000,
-        "password = " * 90_000,
-        "password='" * 90_000,
-        "bearer " * 140_000,
-        "sk_live_" * 120_000,
-        "whsec_" * 160_000,
+        "://a:" * 40_000,
+        "://" * 60_000,
+        "pi_" * 60_000,
+        "pi_1_secret" * 18_000,
+        "password" * 24_000,
+        "password = " * 18_000,
+        "password='" * 18_000,
+        "bearer " * 28_000,
+        "sk_live_" * 24_000,
+        "whsec_" * 32_000,
     ],
 )
-def test_a_megabyte_of_hostile_text_is_masked_in_time(text: str) -> None:
-    """No text makes the search for secrets take longer than some seconds for a megabyte."""
+def test_hostile_text_is_masked_in_time(text: str) -> None:
+    """No text makes the search for secrets take longer than some seconds for a megabyte; here are 200 kB of each."""
     begun = time.process_time()
     redact(text)
-    assert time.process_time() - begun < 10
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.parametrize(
