@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from reconciler.domain.sample.agreement import FEW, Agreement
 from reconciler.domain.sample.compared_table import ComparedTable
 from reconciler.domain.sample.sampled_table import SampledColumn, SampledTable, ValueKind
+
+_NAMED: Final = re.compile(r"(id|key|no|nr|number|code|ref|reference)$", re.IGNORECASE)
+"""How a column ends that may name a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,18 @@ def find_key(table: SampledTable, intent: SampledColumn) -> SampledColumn | None
     unique.sort(key=lambda column: (column.is_nullable, column.name.lower() != "id"))
     if unique:
         return unique[0]
-    named = [column for column in plain if column.name.lower().endswith("id") and column != intent]
-    named.sort(key=lambda column: (column.name.lower() != "id", len(column.name)))
-    for column in named:
+    leading = [column for column in plain if column.leads_unique]
+    named = [column for column in plain if _NAMED.search(column.name)]
+    named.sort(
+        key=lambda column: (
+            column.name.lower() != "id",
+            not column.name.lower().endswith("id"),
+            len(column.name),
+        )
+    )
+    for column in [*leading, *named]:
+        if column == intent:
+            continue
         values = table.values(column)
         if values and None not in values and len(set(values)) == len(values):
             return column

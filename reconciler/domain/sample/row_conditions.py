@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from reconciler.domain.model.payment import StoredIdKind, stored_id
 from reconciler.domain.sample.agreement import FEW
 from reconciler.domain.sample.sampled_table import (
+    SampledColumn,
     SampledTable,
     ValueKind,
     literal,
@@ -16,6 +19,10 @@ from reconciler.domain.sample.sampled_table import (
 
 MOST_WORDS: Final = 20
 """A column with more values than this names no gateway."""
+_DELETED: Final = re.compile(
+    r"(is_?)?(soft_?)?(deleted|removed|trashed|discarded|archived)(_?(at|on|time|date))?",
+    re.IGNORECASE,
+)
 STRIPES_PREFIXES: Final = ("pi_", "cs_", "ch_", "py_")
 """How the ids begin that lead to a PaymentIntent."""
 
@@ -49,3 +56,35 @@ def _separating_word(ids: Sequence[str | None], words: Sequence[str | None]) -> 
         return None
     word, count = next(iter(stripes.items()))
     return word if word is not None and count >= FEW else None
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedRows:
+    """Sampled rows that are marked as deleted, and the condition that leaves them out.
+
+    ``twins`` of them hold a PaymentIntent that a row without the mark holds too.
+    """
+
+    column: SampledColumn
+    condition: str
+    rows: int
+    twins: int
+
+
+def deleted_rows(table: SampledTable, ids: Sequence[str | None]) -> DeletedRows | None:
+    """The rows that the table only marks as deleted; None if no sampled row is. ``ids`` are what they hold as the PaymentIntent."""
+    for column in table.columns:
+        is_mark = column.kind in (ValueKind.TIME, ValueKind.BOOLEAN) and column.sql is None
+        if not is_mark or _DELETED.fullmatch(column.name) is None:
+            continue
+        is_time = column.kind is ValueKind.TIME
+        marks = [
+            value is not None and (is_time or value == "true") for value in table.values(column)
+        ]
+        if any(marks):
+            live = {text for text, mark in zip(ids, marks, strict=True) if not mark and text}
+            twins = sum(mark and text in live for text, mark in zip(ids, marks, strict=True))
+            ending = "IS NULL" if is_time else "IS NOT TRUE"
+            condition = f"{column.reference} {ending}"
+            return DeletedRows(column, condition, sum(marks), twins)
+    return None

@@ -26,7 +26,8 @@ class SampledColumn:
     ``name`` is for a person. ``sql`` is None for a column. ``number_sql`` and ``time_sql`` are texts that give the same
     value as a number and as a time, if ``sql`` gives text. ``other_table`` is the quoted name of another table that
     ``sql`` reads, None if it reads the row alone. ``is_unique`` is whether an index proves that no two rows
-    share a value.
+    share a value, ``leads_unique`` whether the column is the first of several in such an index. ``is_of_list`` is whether
+    it is the last element of a list.
     """
 
     name: str
@@ -37,6 +38,8 @@ class SampledColumn:
     other_table: str | None = None
     is_unique: bool = False
     is_nullable: bool = True
+    leads_unique: bool = False
+    is_of_list: bool = False
 
     @property
     def reference(self) -> str:

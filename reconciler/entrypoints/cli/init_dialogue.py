@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -33,30 +33,29 @@ from reconciler.entrypoints.cli.sweep import exit_code_of, sweep_all
 from reconciler.entrypoints.cli.sweep_command import SweepCommand
 from reconciler.entrypoints.cli.terminal_requester import can_ask
 from reconciler.entrypoints.doctor.stripe import gateway_on_reserved_share
-from reconciler.entrypoints.init.account_proposal import unread_accounts
 from reconciler.entrypoints.init.choose_table import (
     preset_without_view,
     proven_preset,
     search_tables,
     table_of_preset,
 )
-from reconciler.entrypoints.init.configuration_text import (
-    Answers,
-    guessed_words,
-    mapped_words,
-    text_of_preset,
-    text_of_survey,
-    unmapped_words,
-)
+from reconciler.entrypoints.init.configuration_text import text_of_preset, text_of_survey
 from reconciler.entrypoints.init.grants_text import (
     grants_of_preset,
     grants_text,
     other_tables,
     written_columns,
 )
+from reconciler.entrypoints.init.notes import notes_of
 from reconciler.entrypoints.init.presets import Preset, PresetMode, load_preset, load_presets
 from reconciler.entrypoints.init.stripe_side import StripeSide
 from reconciler.entrypoints.init.table_survey import Survey, survey_table
+from reconciler.entrypoints.init.words_of_survey import (
+    Answers,
+    guessed_words,
+    mapped_words,
+    unmapped_words,
+)
 from reconciler.entrypoints.invocation import PROGRAM, Invocation
 from reconciler.entrypoints.shown_text import clean
 from reconciler.errors import DatabaseRefusedError, UsageError
@@ -66,21 +65,23 @@ from reconciler.settings.keys import default_key
 
 GRANTS: Final = "reconciler-grants.sql"
 WEEK: Final = "7d"
+MOST_COMPARED: Final = 3
+"""Tables that are compared with Stripe until one has every part."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Files:
     """What is written: the configuration and the GRANTs.
 
-    ``missing`` are required keys that were not found. ``unmapped`` says which statuses have no meaning yet, and ``unread``
-    which accounts have no key yet.
+    ``missing`` are required keys that were not found. ``unmapped`` says which statuses have no meaning yet, and ``notes`` what
+    else waits for a person.
     """
 
     configuration: str
     grants: str
     missing: tuple[str, ...] = ()
     unmapped: tuple[str, ...] = ()
-    unread: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class _NoTableError(DatabaseRefusedError):
@@ -132,8 +133,8 @@ def write_first_configuration(
     write_line(f"Written: {output} and {grants_file}.")
     for text in files.unmapped:
         write_line(f"{text}: write its meaning in {output}, and uncomment its line.")
-    for text in files.unread:
-        write_line(f"{text}: name its key in {output}, and uncomment its section.")
+    for text in files.notes:
+        write_line(text)
     if files.missing:
         names = ", ".join(f"payments.{name}" for name in files.missing)
         warn(f"{PROGRAM}: {names} {'was' if len(files.missing) == 1 else 'were'} not found.")
@@ -184,8 +185,16 @@ def _files(
     if lacking is not None:
         warn(f"{PROGRAM}: {lacking.head.application}: its tables are here, and the view is not.")
         warn(f"hint: Create the view, and run this again: {lacking.head.page} has the statements.")
-    relation_name = table or _found_table(call, database, relations, asks=asks)
-    survey, livemode = _survey(call, settings, database, relation_name, has_key=has_key)
+    names = [table] if table else _found_tables(call, database, relations, asks=asks)
+    survey, livemode = _survey(call, settings, database, names[0], has_key=has_key)
+    for other in names[1:MOST_COMPARED]:
+        # another table or view may have what this one lacks, such as a view that joins the status
+        if not survey.missing:
+            break
+        with suppress(_NoTableError):
+            compared, mode = _survey(call, settings, database, other, has_key=has_key)
+            if len(compared.missing) < len(survey.missing):
+                survey, livemode = compared, mode
     show_survey(survey)
     unknown = [one for one in survey.words if one.word not in mapped_words(survey, Answers())]
     words = ask_words(unknown) if asks and unknown else {}
@@ -206,7 +215,7 @@ def _files(
         ),
         (*survey.missing, *([] if any_words else ["read"])),
         unmapped_words(survey, answers),
-        () if survey.account is None else unread_accounts(survey.account),
+        tuple(notes_of(survey)),
     )
 
 
@@ -246,10 +255,13 @@ def _files_of_preset(preset: Preset, table: str, *, asks: bool) -> _Files:
     )
 
 
-def _found_table(
+def _found_tables(
     call: Invocation, database: Database, relations: Sequence[NamedRelation], *, asks: bool
-) -> str:
-    """The table with the payments, as ``schema.table``. Raises _NoTableError if there is none."""
+) -> list[str]:
+    """The tables that may hold the payments, as ``schema.table``, the likeliest first; the chosen one alone if a person chose.
+
+    Raises _NoTableError if there is none.
+    """
     begun = call.clock.monotonic()
     found = search_tables(database, call.clock, relations)
     seconds = call.clock.monotonic() - begun
@@ -266,13 +278,13 @@ def _found_table(
             "Let the role read your table, or name it with --table.",
         )
     if asks and len(found.choices) > 1:
-        return ask_table(found.choices).relation.full_name
+        return [ask_table(found.choices).relation.full_name]
     others = [clean(choice.relation.full_name) for choice in found.choices[1:]]
     if others:
         write_line(
             f"Other tables with ids of Stripe's: {', '.join(others)}. Choose one with --table."
         )
-    return found.choices[0].relation.full_name
+    return [choice.relation.full_name for choice in found.choices]
 
 
 def _survey(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from reconciler.entrypoints.cli.output import write_line
 from reconciler.entrypoints.init.account_proposal import account_text
-from reconciler.entrypoints.init.configuration_text import (
+from reconciler.entrypoints.init.table_survey import Survey
+from reconciler.entrypoints.init.words_of_survey import (
     Answers,
     mapped_words,
     said_by_stripe,
 )
-from reconciler.entrypoints.init.table_survey import Survey
 from reconciler.entrypoints.shown_text import clean
 
 

@@ -13,8 +13,8 @@ from reconciler.domain.outcome import Outcome
 from reconciler.domain.sample.status_words import WordMeaning
 from reconciler.entrypoints.init.account_proposal import values_text
 from reconciler.entrypoints.init.choose_table import TableChoice
-from reconciler.entrypoints.init.configuration_text import can_be_written
 from reconciler.entrypoints.init.table_survey import Survey
+from reconciler.entrypoints.init.words_of_survey import can_be_written
 from reconciler.entrypoints.shown_text import clean
 
 TRIES: Final = 3

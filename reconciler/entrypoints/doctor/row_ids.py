@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 
 from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.merchant.catalog import Relation, RelationKind
 from reconciler.adapters.postgres.merchant.inspection import Inspection
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.sampling.row_sample import SampleTooSlowError, sample_rows
@@ -45,9 +47,18 @@ def id_checks(about: str, found: Inspection, database: Database) -> Iterator[Doc
             CheckLevel.WARNING,
             f"{ids.client_secrets:,} of the {ids.rows:,} newest rows hold a client secret in {column}: a reader of it can"
             " act on its payment, and every page of a sweep reads the whole table",
-            "Store only the part before _secret_. Until then run: CREATE INDEX CONCURRENTLY ON"
-            f" {found.relation.quoted_name} ({table.intent_without_secret});",
+            f"Store only the part before _secret_.{_index(found.relation, table)}",
         )
+
+
+def _index(relation: Relation, table: MerchantTable) -> str:
+    """The statement for the index that serves the ids in front of the secrets; empty for a view, which has none."""
+    concurrently = {RelationKind.TABLE: " CONCURRENTLY", RelationKind.PARTITIONED: ""}
+    if relation.kind not in concurrently:
+        return ""
+    # the statements' own comments would end in the middle of the line
+    text = re.sub(r"-- \w+\n", "", table.intent_without_secret)
+    return f" Until then run: CREATE INDEX{concurrently[relation.kind]} ON {relation.quoted_name} ({text});"
 
 
 def _condition(found: Inspection, table: MerchantTable, database: Database) -> str:

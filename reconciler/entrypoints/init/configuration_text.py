@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from reconciler.domain.outcome import AT_STRIPE, Outcome
-from reconciler.domain.sample.agreement import ENOUGH
 from reconciler.domain.sample.find_columns import Found
 from reconciler.domain.sample.find_status import BETWEEN
 from reconciler.domain.sample.sampled_table import SampledColumn, ValueKind
-from reconciler.domain.sample.status_words import WordMeaning, usual_meaning
 from reconciler.entrypoints.init.account_proposal import account_lines, account_sections
+from reconciler.entrypoints.init.notes import deleted_text
 from reconciler.entrypoints.init.presets import Preset
 from reconciler.entrypoints.init.table_survey import Survey
 from reconciler.entrypoints.init.times_proposal import status_proposal, words_proposal
+from reconciler.entrypoints.init.words_of_survey import (
+    Answers,
+    guessed_words,
+    mapped_words,
+    said_by_stripe,
+)
 from reconciler.masking import redact, visible
 from reconciler.settings.values import KEEP
 
@@ -26,18 +31,7 @@ _HEAD: Final = """\
 # The database and the key come from DATABASE_URL and STRIPE_API_KEY. Every key is explained in config/reconciler.toml.
 """
 _WIDTH: Final = 44
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What a person said. ``meanings`` are words that they explained. ``may_write``: the role is granted UPDATE.
-
-    ``several_accounts``: the payments of each value of the account column are in a Stripe account of their own.
-    """
-
-    meanings: Mapping[str, Outcome] = field(default_factory=dict)
-    may_write: bool = False
-    several_accounts: bool = False
+_NO_WORD_FOR_FAILED: Final = "no status means failed: a declined attempt leaves its row as it is"
 
 
 def quoted(text: str) -> str:
@@ -97,48 +91,6 @@ def _value(value: Any) -> str:
     return quoted(value) if isinstance(value, str) else json.dumps(value)
 
 
-def mapped_words(survey: Survey, answers: Answers) -> dict[str, Outcome]:
-    """The words that may be mapped: those that are sure, and those that a person explained."""
-    found = {
-        one.word: one.outcome
-        for one in survey.words
-        if one.is_sure and one.outcome is not None and can_be_written(one.word)
-    }
-    return {**found, **answers.meanings}
-
-
-def guessed_words(survey: Survey, answers: Answers) -> dict[str, Outcome]:
-    """Well-known words that stand in for sure ones if there is none: without any the configuration could not be loaded.
-
-    They are marked, and never written to a row. A word that Stripe's side speaks against is not among them.
-    """
-    if mapped_words(survey, answers):
-        return {}
-    guesses = {one.word: usual_meaning(one.word) for one in survey.words if one.compared < ENOUGH}
-    return {
-        word: guess for word, guess in guesses.items() if guess is not None and can_be_written(word)
-    }
-
-
-def unmapped_words(survey: Survey, answers: Answers) -> tuple[str, ...]:
-    """Which statuses stand in the configuration as a comment only, each with the number of its rows."""
-    if survey.status is None:
-        return ()
-    known = {**mapped_words(survey, answers), **guessed_words(survey, answers)}
-    rows = "sampled rows" if survey.counts_sample else "rows"
-    counts = survey.counts or {}
-    return tuple(
-        f'{counts.get(one.word, 0):,} {rows} have the status "{visible(redact(one.word))}", which is not mapped'
-        for one in survey.words
-        if one.word and one.word not in known
-    )
-
-
-def can_be_written(word: str) -> bool:
-    """Whether a configuration can hold the word: no secret, nothing unseen, and not the word for keeping."""
-    return bool(word) and word != KEEP and redact(word) == word and visible(word) == word
-
-
 def _stripe(livemode: bool | None) -> Iterator[str]:
     yield "[stripe]"
     if livemode is None:
@@ -175,7 +127,8 @@ def _payments(survey: Survey) -> Iterator[str]:
         yield _line(f"key = {_column(survey.key)}")
     yield _line(
         f"payment_intent = {_column(intent.column)}",
-        f"{intent.found:,} of {rows:,} sampled rows hold an id of Stripe's",
+        f"{intent.found:,} of {rows:,} sampled rows hold an id of Stripe's"
+        f"{'; CHECK THIS: of a list, the last one is taken' if intent.column.is_of_list else ''}",
     )
     if survey.status is not None:
         setting = (
@@ -241,6 +194,11 @@ def _optional(survey: Survey) -> Iterator[str]:
         mark = "" if survey.where_is_sure else "# "
         why = rows if survey.where_is_sure else f"{rows}; no column names their gateway"
         yield _line(f"{mark}where = {quoted(survey.where)}", why)
+    if survey.deleted is not None:
+        gateway = f"({survey.where}) AND " if survey.where is not None else ""
+        condition = quoted(f"{gateway}{survey.deleted.condition}")
+        instead = "; in the place of the line above" if survey.where is not None else ""
+        yield _line(f"# where = {condition}", f"{deleted_text(survey.deleted)}{instead}")
 
 
 def _read(
@@ -264,17 +222,6 @@ def _read(
             shown = quoted(visible(redact(one.word)))
             why = one.why_not or "it cannot be a word of a configuration"
             yield _line(f"# {shown} = {quoted(guess)}", f"{rows}; {why}")
-
-
-def said_by_stripe(one: WordMeaning) -> str:
-    """What Stripe's side of a word's rows says, for a person."""
-    if not one.compared:
-        return "not compared with Stripe"
-    counts = ", ".join(
-        f"{outcome.value} {count:,}"
-        for outcome, count in sorted(one.stripe.items(), key=lambda item: (-item[1], item[0]))
-    )
-    return f"at Stripe: {counts}"
 
 
 def written_words(survey: Survey, mapped: Mapping[str, Outcome]) -> dict[Outcome, str]:
@@ -305,6 +252,9 @@ def _write(survey: Survey, mapped: Mapping[str, Outcome]) -> Iterator[str]:
         yield "# [payments.write] needs a status that can be written: this one is read from a document or is generated."
         yield ""
         return
+    if not survey.relation.is_updatable:
+        yield from _not_written(mapped)
+        return
     written = written_words(survey, mapped)
     if not written:
         yield "# [payments.write] is left out: of no status it is certain that it means failed, succeeded or canceled."
@@ -315,7 +265,7 @@ def _write(survey: Survey, mapped: Mapping[str, Outcome]) -> Iterator[str]:
     if Outcome.FAILED not in mapped.values():
         yield _line(
             f"failed = {quoted(KEEP)}",
-            "no status means failed: a declined attempt leaves its row as it is",
+            _NO_WORD_FOR_FAILED,
         )
     if Outcome.CANCELED not in mapped.values():
         why = "no status means canceled: uncomment it if such a row stays as it is"
@@ -329,6 +279,15 @@ def _write(survey: Survey, mapped: Mapping[str, Outcome]) -> Iterator[str]:
             value = quoted(part) if part else '{ sql = "NULL" }'
             yield f"{quoted(column.name)} = {value}"
         yield ""
+
+
+def _not_written(mapped: Mapping[str, Outcome]) -> Iterator[str]:
+    """The section for a view whose rows cannot be written in place."""
+    yield "# Rows of this view cannot be corrected in place: its findings are for a person. To correct rows, map the table itself."
+    if Outcome.FAILED not in mapped.values():
+        yield "[payments.write]"
+        yield _line(f"failed = {quoted(KEEP)}", _NO_WORD_FOR_FAILED)
+    yield ""
 
 
 def _corrections() -> Iterator[str]:

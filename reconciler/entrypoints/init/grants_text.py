@@ -57,6 +57,8 @@ def grants_of_preset(preset: Preset, schema: str, table: str, *, may_write: bool
 
 def written_columns(survey: Survey) -> list[str]:
     """The columns that a correction would write: the status, the time of the change, and a PaymentIntent that is linked."""
+    if not survey.relation.is_updatable:
+        return []
     parts = [*(survey.status.columns if survey.status else ()), survey.updated]
     if survey.order is not None:
         parts.append(survey.intent.column)

@@ -19,14 +19,17 @@ from reconciler.domain.sample.find_account import FoundAccount
 from reconciler.domain.sample.find_columns import (
     Found,
     find_amount,
-    find_created,
     find_currency,
-    find_updated,
     only_currency,
 )
 from reconciler.domain.sample.find_order_and_key import FoundOrder, find_key, find_order
 from reconciler.domain.sample.find_status import FoundStatus, find_status
-from reconciler.domain.sample.row_conditions import separating_condition
+from reconciler.domain.sample.find_times import find_created, find_updated
+from reconciler.domain.sample.row_conditions import (
+    DeletedRows,
+    deleted_rows,
+    separating_condition,
+)
 from reconciler.domain.sample.sampled_table import SampledColumn, SampledTable
 from reconciler.domain.sample.status_times import StatusTimes, find_status_times
 from reconciler.domain.sample.status_words import (
@@ -70,6 +73,7 @@ class Survey:
     times: StatusTimes | None = None
     """Times that may be the status together, if no column is one for certain."""
     account: FoundAccount | None = None
+    deleted: DeletedRows | None = None
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -230,9 +234,10 @@ def _finished(database: Database, relation: Relation, found: Survey) -> Survey:
     """The survey with the counts of the words, and the condition that leaves other gateways out."""
     where, is_sure = None, False
     column = found.intent.column
+    sample = found.compared.table
+    found = replace(found, deleted=deleted_rows(sample, sample.values(column)))
     if found.intent.foreign:
-        table = found.compared.table
-        where = separating_condition(table, table.values(column), column.reference)
+        where = separating_condition(sample, sample.values(column), column.reference)
         is_sure = not where.startswith("(")
     status = found.status
     if status is None:

@@ -123,7 +123,8 @@ def _prefix(name: str, model: type[BaseModel]) -> str:
 
 
 def _default(info: FieldInfo) -> str:
-    return "none" if info.default_factory is not None else _written(info.default)
+    is_empty = info.default_factory is not None or info.default == ()
+    return "none" if is_empty else _written(info.default)
 
 
 def _written(value: object) -> str:

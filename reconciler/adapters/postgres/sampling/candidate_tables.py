@@ -25,6 +25,8 @@ from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
 _SQL: Final = STATEMENTS["sampling"]
 _TEMPLATES: Final = TEMPLATES["sampling"]
 _DOING: Final = "looking for the table with the payments"
+_HOLDS_ID: Final = {"text": "holds_id", "json": "holds_id_in_document", "list": "holds_id_in_list"}
+"""The template by the kind of a column."""
 AT_ONCE: Final = 25
 """Tables that one statement looks into."""
 SECONDS_A_TABLE: Final = 2
@@ -34,7 +36,7 @@ MOST_COLUMNS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class NamedRelation:
-    """A table or view, with the columns that this role may read. ``kinds`` are "text", "json" or "other"."""
+    """A table or view, with the columns that this role may read. ``kinds`` are "text", "json", "list" or "other"."""
 
     schema: str
     name: str
@@ -139,9 +141,7 @@ def _counts(number: int, relation: NamedRelation) -> sql.Composable:
     return _TEMPLATES["ids_in_relation"].format(
         number=sql.Literal(number),
         counts=sql.SQL(", ").join(
-            _TEMPLATES["holds_id_in_document" if kind == "json" else "holds_id"].format(
-                column=sql.Identifier("s", name)
-            )
+            _TEMPLATES[_HOLDS_ID[kind]].format(column=sql.Identifier("s", name))
             for name, kind in searched
         ),
         columns=sql.SQL(", ").join(sql.Identifier("t", name) for name, _ in searched),

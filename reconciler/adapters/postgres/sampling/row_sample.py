@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Final
 
 import psycopg
@@ -23,12 +19,12 @@ from reconciler.adapters.postgres.merchant.catalog import (
     TableColumn,
     in_parentheses,
 )
+from reconciler.adapters.postgres.sampling.document_columns import document_columns
 from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
 from reconciler.domain.sample.sampled_table import (
     SampledColumn,
     SampledTable,
     ValueKind,
-    literal,
     reference,
 )
 
@@ -37,8 +33,6 @@ SAMPLE: Final = 500
 SMALL: Final = 200_000
 """A table with fewer rows may be read whole."""
 MOST_COLUMNS: Final = 200
-MOST_KEYS: Final = 60
-"""Keys of a document that count as columns."""
 SECONDS: Final = 5
 _SQL: Final = STATEMENTS["sampling"]
 _TEMPLATES: Final = TEMPLATES["sampling"]
@@ -57,10 +51,6 @@ _KINDS: Final = {
     ColumnKind.TIMESTAMP: ValueKind.TIME,
     ColumnKind.DATE: ValueKind.TIME,
 }
-_KEY: Final = re.compile(r"[A-Za-z0-9_ .-]{1,60}")
-_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
-_NUMBER: Final = re.compile(r"-?[0-9]{1,18}([.][0-9]{1,18})?")
-_ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}.*")
 
 
 class SampleTooSlowError(Exception):
@@ -119,14 +109,14 @@ def sample_rows(
     *,
     holding: tuple[str, Sequence[str]] | None = None,
 ) -> SampledTable:
-    """Some rows with every column that the role may read, documents one level deep.
+    """Some rows with every column that the role may read, documents three levels deep, and of lists the last element.
 
     With ``holding``, an SQL text and values, rows in which the text gives one of the values.
     Raises SampleTooSlowError.
     """
     # psycopg reads a % in a name as the start of a parameter
     read = [
-        column
+        _last_of_list(column) if _is_list(column) else column
         for column in relation.columns
         if column.may_select and _is_read(column) and "%" not in column.name
     ]
@@ -200,7 +190,21 @@ def _holds(text: str, values: Sequence[str]) -> sql.Composable:
 
 
 def _is_read(column: TableColumn) -> bool:
-    return column.kind in _KINDS or column.type_name in ("json", "jsonb", "money", "citext")
+    is_known = column.type_name in ("json", "jsonb", "money", "citext")
+    return column.kind in _KINDS or is_known or _is_list(column)
+
+
+def _is_list(column: TableColumn) -> bool:
+    return column.type_name in ("_text", "_varchar", "_bpchar")
+
+
+def _last_of_list(column: TableColumn) -> TableColumn:
+    """The last element of a list of texts, in its place: attempts are added at the end."""
+    own = reference(column.name)
+    last = f"{own}[array_upper({own}, 1)]"
+    return replace(
+        column, type_name="text", category="S", sql_text=last, name=f"{column.name}[last]"
+    )
 
 
 def _is_document(column: TableColumn) -> bool:
@@ -262,16 +266,17 @@ def _as_table(
         for index in relation.indexes
         if index.is_unique and len(index.columns) == 1
     }
+    leading = {index.columns[0] for index in relation.indexes if index.is_unique}
     columns: list[SampledColumn] = []
     values: list[list[str | None]] = []
     for place, column in enumerate(read):
         texts = [row[place] for row in rows]
         if _is_document(column):
-            for found, inner in _document_columns(column, texts):
+            for found, inner in document_columns(column, texts):
                 columns.append(found)
                 values.append(inner)
             continue
-        columns.append(_sampled_column(column, is_unique=column.name in unique))
+        columns.append(_sampled_column(column, unique, leading))
         values.append(texts)
     for place, lookup in enumerate(lookups, start=len(read)):
         columns.append(lookup)
@@ -280,7 +285,9 @@ def _as_table(
     return SampledTable(relation.full_name, tuple(columns), turned)
 
 
-def _sampled_column(column: TableColumn, *, is_unique: bool) -> SampledColumn:
+def _sampled_column(
+    column: TableColumn, unique: Collection[str | None], leading: Collection[str | None]
+) -> SampledColumn:
     kind = _KINDS.get(column.kind, ValueKind.TEXT)
     number = None
     # floating point and money cannot be mapped as they are
@@ -289,53 +296,10 @@ def _sampled_column(column: TableColumn, *, is_unique: bool) -> SampledColumn:
     return SampledColumn(
         column.name,
         kind,
+        column.sql_text,
         number_sql=number,
-        is_unique=is_unique,
+        is_unique=column.name in unique,
         is_nullable=column.is_nullable,
+        leads_unique=column.name in leading,
+        is_of_list=column.sql_text is not None,
     )
-
-
-def _seconds(text: str) -> str | None:
-    """A time of a document in seconds since 1970; one without a zone is read as UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return str((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-
-
-def _document_columns(
-    column: TableColumn, texts: Sequence[str | None]
-) -> list[tuple[SampledColumn, list[str | None]]]:
-    """The keys of a document as columns, the most frequent first."""
-    documents = [json.loads(text) if text else {} for text in texts]
-    counted = Counter(key for document in documents for key in document if _KEY.fullmatch(key))
-    return [
-        _document_column(column, key, [document.get(key) for document in documents])
-        for key, _ in counted.most_common(MOST_KEYS)
-    ]
-
-
-def _document_column(
-    column: TableColumn, key: str, values: list[str | None]
-) -> tuple[SampledColumn, list[str | None]]:
-    text = f"{column.sql_text or reference(column.name)}->>{literal(key)}"
-    name = f"{column.name}->>{key}"
-    present = [value for value in values if value is not None and value.strip()]
-
-    def all_are(pattern: re.Pattern[str]) -> bool:
-        return bool(present) and all(pattern.fullmatch(value) for value in present)
-
-    # a cast that fails on one row of a million would end every sweep, so only what looks right is converted
-    if all_are(_NUMBER):
-        number = f"CASE WHEN {text} ~ '^-?[0-9]+([.][0-9]+)?$' THEN ({text})::numeric END"
-        kind = ValueKind.INTEGER if all_are(_WHOLE) else ValueKind.NUMERIC
-        return SampledColumn(name, kind, text, number_sql=number), values
-    if all_are(_ISO):
-        time = (
-            f"CASE WHEN {text} ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9]{{2}}:[0-9]{{2}}'"
-            f" THEN ({text})::timestamptz END"
-        )
-        seconds = [None if value is None else _seconds(value) for value in values]
-        return SampledColumn(name, ValueKind.TIME, text, time_sql=time), seconds
-    return SampledColumn(name, ValueKind.TEXT, text), values

@@ -22,12 +22,39 @@ WHERE {condition}
 LIMIT %(limit)s
 
 -- name: sampled_json
--- One level of a document: each value as text, cut off, and without a client secret.
+-- Three levels of a document by their paths: each value as text, cut off, and without a client secret.
 CASE WHEN pg_catalog.jsonb_typeof({column}::pg_catalog.jsonb) OPERATOR(pg_catalog.=) 'object' THEN (
     SELECT pg_catalog.jsonb_object_agg(
-        e.key, pg_catalog.left(pg_catalog.regexp_replace(e.value, '_secret_.*$', '_secret_'), 300)
+        leaf.path::pg_catalog.text,
+        pg_catalog.left(
+            pg_catalog.regexp_replace(
+                leaf.value OPERATOR(pg_catalog.#>>) '{{}}'::pg_catalog.text[], '_secret_.*$', '_secret_'
+            ),
+            300
+        )
     )::pg_catalog.text
-    FROM pg_catalog.jsonb_each_text({column}::pg_catalog.jsonb) AS e
+    FROM (
+        SELECT pg_catalog.jsonb_build_array(a.key) AS path, a.value
+        FROM pg_catalog.jsonb_each({column}::pg_catalog.jsonb) AS a
+        WHERE pg_catalog.jsonb_typeof(a.value) OPERATOR(pg_catalog.<>) 'object'
+        UNION ALL
+        SELECT pg_catalog.jsonb_build_array(a.key, b.key), b.value
+        FROM pg_catalog.jsonb_each({column}::pg_catalog.jsonb) AS a
+        CROSS JOIN LATERAL pg_catalog.jsonb_each(
+            CASE WHEN pg_catalog.jsonb_typeof(a.value) OPERATOR(pg_catalog.=) 'object' THEN a.value END
+        ) AS b
+        WHERE pg_catalog.jsonb_typeof(b.value) OPERATOR(pg_catalog.<>) 'object'
+        UNION ALL
+        SELECT pg_catalog.jsonb_build_array(a.key, b.key, c.key), c.value
+        FROM pg_catalog.jsonb_each({column}::pg_catalog.jsonb) AS a
+        CROSS JOIN LATERAL pg_catalog.jsonb_each(
+            CASE WHEN pg_catalog.jsonb_typeof(a.value) OPERATOR(pg_catalog.=) 'object' THEN a.value END
+        ) AS b
+        CROSS JOIN LATERAL pg_catalog.jsonb_each(
+            CASE WHEN pg_catalog.jsonb_typeof(b.value) OPERATOR(pg_catalog.=) 'object' THEN b.value END
+        ) AS c
+        WHERE pg_catalog.jsonb_typeof(c.value) OPERATOR(pg_catalog.<>) 'object'
+    ) AS leaf
 ) END
 
 -- name: sampled_text
@@ -72,7 +99,7 @@ FROM (SELECT {column} AS code FROM {table} LIMIT 500) AS s
 
 -- name: candidate_relations
 -- Every table and view that this role may read something of, the partitioned table in the place of its partitions, with
--- the columns that may be read: name, type, whether it is text or a document, and the one column of its primary key.
+-- the columns that may be read: name, type, whether it is text, a document or a list of texts, and the one column of its primary key.
 SELECT
     n.nspname::pg_catalog.text,
     c.relname::pg_catalog.text,
@@ -94,6 +121,7 @@ CROSS JOIN LATERAL (
             CASE
                 WHEN coalesce(b.typname, t.typname) OPERATOR(pg_catalog.=) ANY (ARRAY['json', 'jsonb']) THEN 'json'
                 WHEN t.typcategory OPERATOR(pg_catalog.=) 'S' THEN 'text'
+                WHEN t.typname OPERATOR(pg_catalog.=) ANY (ARRAY['_text', '_varchar', '_bpchar']) THEN 'list'
                 ELSE 'other'
             END
             ORDER BY a.attnum
@@ -126,6 +154,10 @@ pg_catalog.count(*) FILTER (
 -- name: holds_id_in_document
 -- Whether a document names a PaymentIntent.
 pg_catalog.count(*) FILTER (WHERE pg_catalog.left({column}::pg_catalog.text, 20000) OPERATOR(pg_catalog.~) '"pi_[A-Za-z0-9_]{{10,}}')
+
+-- name: holds_id_in_list
+-- Whether a list of texts holds the id of a PaymentIntent.
+pg_catalog.count(*) FILTER (WHERE pg_catalog.left({column}::pg_catalog.text, 20000) OPERATOR(pg_catalog.~) '[{{,"]pi_[A-Za-z0-9_]{{10,}}')
 
 -- name: words_counted
 -- How many rows hold each value of a status.

@@ -10,12 +10,11 @@ from reconciler.domain.outcome import Outcome
 from reconciler.domain.sample.compared_table import ComparedTable, find_intent
 from reconciler.domain.sample.find_columns import (
     find_amount,
-    find_created,
     find_currency,
-    find_updated,
     only_currency,
 )
 from reconciler.domain.sample.find_order_and_key import find_key, find_order
+from reconciler.domain.sample.find_times import find_created, find_updated
 from reconciler.domain.sample.sampled_table import SampledColumn, SampledTable, ValueKind
 from tests.unit.domain.samples import AMOUNT, CREATED, intent_of
 
@@ -177,6 +176,37 @@ class TestTimes:
             assert found is not None
             assert (found.unit, found.is_sure) == (unit, True)
 
+    def test_the_time_of_the_payment_is_not_that_of_the_row(self) -> None:
+        """Unpaid rows lack it: a number that all rows have is taken, and without one it is not sure."""
+        paid: list[str | None] = [str(AT + 5)] * 6 + [None] * 4
+        found = find_created(
+            compared(paid_at=(TIME, paid), made=(INTEGER, [str(int(AT * 1000))] * 10))
+        )
+        assert found is not None
+        assert (found.column.name, found.unit, found.is_sure) == ("made", "ms", True)
+        same: list[str | None] = [str(AT)] * 5
+        found = find_created(compared(changed=(TIME, same), createdAt=(INTEGER, same)))
+        assert found is not None
+        assert found.column.name == "createdAt"
+        found = find_created(compared(changed=(TIME, same), made=(INTEGER, same)))
+        assert found is not None
+        assert found.column.name == "changed"
+        found = find_created(compared(paid_at=(TIME, paid)))
+        assert found is not None
+        assert found.why_not.startswith("it is empty in 4 of 10 sampled rows")
+
+    def test_a_number_without_stripe(self) -> None:
+        """A fitting name and values of a size that times have; an amount and a version are none."""
+        for unit, value in (("s", "1795709900"), ("ms", "1795709900000")):
+            found = find_created(
+                compared(None, createdMs=(INTEGER, [value]), total=(INTEGER, [value]))
+            )
+            assert found is not None
+            assert (found.column.name, found.unit, found.is_sure) == ("createdMs", unit, False)
+        assert (
+            find_created(compared(None, created=(INTEGER, ["7"]), added=(INTEGER, [None]))) is None
+        )
+
     def test_what_is_no_time(self) -> None:
         """A time without end and a text agree with nothing; the name is what remains."""
         found = find_created(compared(created=(TIME, ["Infinity", "x"])))
@@ -239,6 +269,21 @@ class TestKeys:
         found = find_key(made, SampledColumn("pi", TEXT))
         assert found is not None
         assert found.name == "row_id"
+
+    def test_several_columns_together(self) -> None:
+        """Of a key of several columns the first, if it is different in every row; else a number of the shop's own."""
+        plain = SampledColumn("pi", TEXT)
+        leading = SampledColumn("attempt", INTEGER, leads_unique=True)
+        columns = (SampledColumn("order_id", INTEGER), leading, plain)
+        rows = (("1", "4", "a"), ("2", "5", "b"))
+        assert find_key(SampledTable("t", columns, rows), plain) == leading
+        # the PaymentIntent may be the first of them
+        intent = SampledColumn("pi", TEXT, leads_unique=True)
+        assert find_key(SampledTable("t", (intent,), (("a",), ("b",))), intent) is None
+        made = table(AttemptNo=(INTEGER, ["4", "5"]), total=(INTEGER, ["1", "2"]))
+        found = find_key(made, plain)
+        assert found is not None
+        assert found.name == "AttemptNo"
 
     def test_nothing_else(self) -> None:
         """The PaymentIntent itself if it is unique, else none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.domain.sample.row_conditions import separating_condition
+from reconciler.domain.sample.row_conditions import deleted_rows, separating_condition
 from reconciler.domain.sample.sampled_table import (
     SampledColumn,
     SampledTable,
@@ -66,3 +66,39 @@ def test_texts_of_a_sample() -> None:
     assert expression.reference == "t.data->>'id'"
     table = SampledTable("t", (expression,), ((None,), (" ",), ("x",)))
     assert table.present(expression) == ["x"]
+
+
+def marked(name: str, kind: ValueKind, *values: str | None, sql: str | None = None) -> SampledTable:
+    """Rows with an id and a mark; the first two hold the same id."""
+    columns = SampledColumn("ref", ValueKind.TEXT), SampledColumn(name, kind, sql)
+    ids: list[str | None] = [STRIPE, STRIPE, None, "pi_2", "pi_3"]
+    return SampledTable("t", columns, tuple(zip(ids, values, strict=False)))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "values", "condition"),
+    [
+        ("DeletedAt", ValueKind.TIME, (None, "5", "5"), 't."DeletedAt" IS NULL'),
+        ("is_deleted", ValueKind.BOOLEAN, ("false", "true", "true"), "t.is_deleted IS NOT TRUE"),
+        ("archived", ValueKind.BOOLEAN, (None, "true", "true"), "t.archived IS NOT TRUE"),
+    ],
+)
+def test_rows_that_are_marked_as_deleted(
+    name: str, kind: ValueKind, values: tuple[str | None, ...], condition: str
+) -> None:
+    """A time or a truth by its name; a row whose PaymentIntent another row holds is counted."""
+    table = marked(name, kind, *values)
+    found = deleted_rows(table, [row[0] for row in table.rows])
+    assert found is not None
+    assert (found.condition, found.rows, found.twins) == (condition, 2, 1)
+
+
+def test_no_deleted_rows() -> None:
+    """No mark is set, or the column is something else."""
+    for table in (
+        marked("deleted_at", ValueKind.TIME, None, None),
+        marked("deleted_by", ValueKind.TEXT, "ana", None),
+        marked("deleted_at", ValueKind.TIME, "5", sql="t.data->>'deleted_at'"),
+        marked("undeleted_at", ValueKind.TIME, "5"),
+    ):
+        assert deleted_rows(table, [row[0] for row in table.rows]) is None

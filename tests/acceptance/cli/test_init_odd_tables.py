@@ -1,0 +1,115 @@
+"""``init`` on shapes that no application of the presets has: a joined view, partitions, lists, deep documents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.clock import SystemClock
+from reconciler.sandbox import Sandbox, SandboxServer
+from tests.acceptance.cli.test_init import Place, fill, kinds
+
+
+@pytest.fixture
+def shop(database: str, tmp_path: Path, original_logging: None) -> Iterator[Place]:
+    with SandboxServer(Sandbox(SystemClock())) as server:
+        yield Place(database, server, tmp_path)
+
+
+def test_a_view_that_joins_the_status(shop: Place) -> None:
+    """A partitioned table with client secrets and deleted rows, whose status stands in another table: the view is found.
+
+    Its schema has a space and is not on the search_path. Nothing is written for a view that cannot be corrected, rows that
+    are only marked as deleted are a question, and no client secret is shown.
+    """
+    shop.execute(
+        'CREATE SCHEMA "Billing Core"; CREATE TABLE "Billing Core"."Attempts" ("AttemptNo" bigint, "ClientSecret" text NOT NULL,'
+        ' "GrossMinor" bigint NOT NULL, "Ccy" char(3) NOT NULL, "CreatedMs" bigint, "DeletedAt" timestamptz,'
+        ' PRIMARY KEY ("AttemptNo", "CreatedMs")) PARTITION BY RANGE ("CreatedMs");'
+        'CREATE TABLE "Billing Core"."Attempts_all" PARTITION OF "Billing Core"."Attempts" DEFAULT;'
+        'CREATE TABLE "Billing Core"."States" ("AttemptNo" bigint PRIMARY KEY, "State" text, "ChangedAt" timestamptz);'
+        'CREATE VIEW "Billing Core"."vAttempts" AS SELECT a.*, s."State", s."ChangedAt" FROM "Billing Core"."Attempts" a'
+        ' JOIN "Billing Core"."States" s USING ("AttemptNo")'
+    )
+    words = {"open": "pending", "paid": "Settled", "canceled": "Dropped"}
+    attempts, states = [], []
+    for intent, word, number in fill(shop, currencies=("eur", "usd")):
+        secret = f"{intent.id}_secret_{number}abcDEF"
+        made = int(intent.created.timestamp() * 1000)
+        row = (secret, intent.amount, intent.currency.upper(), made)
+        attempts.append((number, *row, None))
+        states.append((number, words[word], intent.created))
+        if number in (7, 50):
+            attempts.append((number + 500, *row, intent.created))
+            states.append((number + 500, "pending", intent.created))
+    shop.execute('INSERT INTO "Billing Core"."Attempts" VALUES (%s, %s, %s, %s, %s, %s)', attempts)
+    shop.execute('INSERT INTO "Billing Core"."States" VALUES (%s, %s, %s)', states)
+
+    answer = shop.init("--yes")
+    assert answer.code == 0, answer.err
+    section = shop.payments()
+    assert (section["table"], section["key"]) == ("Billing Core.vAttempts", "AttemptNo")
+    assert (section["created"], section["created_unit"]) == ("CreatedMs", "ms")
+    # a view whose rows cannot be written
+    assert section["write"] == {"failed": "keep"}
+    assert "UPDATE" not in (shop.folder / "reconciler-grants.sql").read_text()
+    deleted = (
+        "2 sampled rows are marked as deleted by DeletedAt, and 2 of them share their PaymentIntent"
+    )
+    assert deleted in answer.out
+    line = '# where = "t.\\"DeletedAt\\" IS NULL"'
+    assert line in shop.config.read_text()
+    shop.config.write_text(shop.config.read_text().replace(line, line.removeprefix("# ")))
+    assert kinds(shop.sweep()) == {"missed_outcome": 3}
+
+
+@pytest.mark.long
+def test_a_deep_document(shop: Place) -> None:
+    """The PaymentIntent stands three levels deep, and amounts are texts in major units, of a currency without minor units too."""
+    shop.execute(
+        "CREATE TABLE public.carts (id bigserial PRIMARY KEY, state text, doc jsonb, created_at timestamptz)"
+    )
+    words = {"open": "pending", "paid": "paid", "canceled": "canceled"}
+    rows = []
+    for intent, word, _ in fill(shop, currencies=("eur", "jpy")):
+        price = str(intent.amount) if intent.currency == "jpy" else f"{intent.amount / 100:.2f}"
+        stripe = {"id": intent.id, "price": price, "currency": intent.currency}
+        rows.append((words[word], json.dumps({"payment": {"stripe": stripe}}), intent.created))
+    shop.execute("INSERT INTO public.carts (state, doc, created_at) VALUES (%s, %s, %s)", rows)
+    answer = shop.init("--yes")
+    assert answer.code == 0, answer.err
+    section = shop.payments()
+    assert section["payment_intent"] == {"sql": "t.doc->'payment'->'stripe'->>'id'"}
+    assert section["amount_unit"] == "major"
+    assert kinds(shop.sweep()) == {"missed_outcome": 3}
+
+
+@pytest.mark.long
+def test_a_list_of_attempts(shop: Place) -> None:
+    """An order keeps every PaymentIntent that it had, and the last one is taken: it is said that a person has to check that."""
+    shop.execute(
+        "CREATE TABLE public.orders (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), intents text[], cents bigint, cur text,"
+        " state text, created_at timestamptz)"
+    )
+    words = {"open": "pending", "paid": "paid", "canceled": "canceled"}
+    shop.execute(
+        "INSERT INTO public.orders (intents, cents, cur, state, created_at) VALUES (%s, %s, %s, %s, %s)",
+        [
+            (
+                [*[f"pi_old{number:020d}"] * (number % 2), intent.id],
+                intent.amount,
+                intent.currency,
+                words[word],
+                intent.created,
+            )
+            for intent, word, number in fill(shop)
+        ],
+    )
+    answer = shop.init("--yes")
+    assert answer.code == 0, answer.err
+    assert shop.payments()["payment_intent"] == {"sql": "t.intents[array_upper(t.intents, 1)]"}
+    assert "CHECK THIS: of a list, the last one is taken" in shop.config.read_text()
+    assert kinds(shop.sweep()) == {"missed_outcome": 3}
