@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -59,7 +59,8 @@ def cell_text(text: str, *, keep: str = "") -> str:
 
 def moment_text(moment: datetime | None) -> str:
     """A time as a person reads it: in UTC, to the second."""
-    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
+    # a cut-off may come in the time zone of the books
+    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def money_text(money: Money) -> str:

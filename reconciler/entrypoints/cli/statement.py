@@ -47,7 +47,7 @@ CUTOFF_AFTER: Final = timedelta(days=5)
 """How long after the end of a period its money is looked at, unless --cutoff says otherwise."""
 ITEM_NAMES: Final = (
     "account", "currency", "list", "subject", "kind", "severity", "reason", "state", "amount", "amount_decimal",
-    "payment_created", "since", "owner",
+    "payment_created", "since", "owner", "part",
 )  # fmt: skip
 _CLOCKS_DIFFER_BY: Final = timedelta(hours=1)
 
@@ -197,18 +197,22 @@ def item_rows(certificates: Sequence[Certificate]) -> Iterator[Mapping[str, obje
     """The rows of the CSV, also those below materiality. ``list`` says in which sum of the statement a row is.
 
     ``explained``, ``opening`` and ``closing`` are those of JSON; the amount of ``after_cutoff`` is a change after it.
+    ``part`` is what became of an item of the beginning, and when the payment of an item of the end was created.
     """
     for one in certificates:
         found = one.statement
         for currency in found.currencies:
-            for name, items in (
-                ("explained", currency.items),
-                ("opening", [opened.item for opened in currency.opening_items]),
-                ("closing", currency.open_items),
-            ):
-                for item in items:
-                    fields = {**item_json(item), "owner": found.owner_of(item)}
-                    yield _row(found, currency, name, fields)
+            for item in currency.items:
+                yield _row(found, currency, "explained", item_json(item), found.owner_of(item))
+            for opened in currency.opening_items:
+                fields = {
+                    **item_json(opened.item),
+                    "part": "carried" if opened.is_carried else "cleared",
+                }
+                yield _row(found, currency, "opening", fields, found.owner_of(opened.item))
+            for item in currency.open_items:
+                fields = {**item_json(item), "part": found.part_of(item).value}
+                yield _row(found, currency, "closing", fields, found.owner_of(item))
             for event in currency.subsequent:
                 subject, kind = event.name
                 amount = event.amount_after - event.amount_before
@@ -220,13 +224,18 @@ def item_rows(certificates: Sequence[Certificate]) -> Iterator[Mapping[str, obje
 
 
 def _row(
-    found: Statement, currency: CurrencyStatement, name: str, fields: Mapping[str, object]
+    found: Statement,
+    currency: CurrencyStatement,
+    name: str,
+    fields: Mapping[str, object],
+    owner: str | None = None,
 ) -> Mapping[str, object]:
     return {
         **dict.fromkeys(ITEM_NAMES),
         "account": found.account,
         "currency": currency.currency,
         "list": name,
+        "owner": owner,
         **fields,
         "amount_decimal": as_major(int(str(fields["amount"])), currency.currency),
     }

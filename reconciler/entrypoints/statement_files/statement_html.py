@@ -52,7 +52,7 @@ p { overflow-wrap: anywhere; }
   .certificate { break-before: page; }
 }
 """
-_MOMENTS: Final = frozenset({"created", "at", "not before", "seen", "dated"})
+_MOMENTS: Final = frozenset({"created", "at"})
 _MOST_ROWS: Final = 10_000
 """A browser shows so many rows well; the workbook and CSV have all."""
 
@@ -104,7 +104,7 @@ def _currency(found: Statement, one: CurrencyStatement) -> Iterator[str]:
         return money_text(Money(amount, one.currency))
 
     yield f"<section>\n<h2>{_text(one.currency.upper())}</h2>\n"
-    yield f'<p class="headline">Unexplained: {_text(money(one.unexplained))}</p>\n'
+    yield f'<p class="headline">Unexplained: {_text(money(one.unexplained) + statement_text.of_examined_days(found))}</p>\n'
     for said in (
         statement_text.lost_webhooks(found.period, one),
         statement_text.subsequent(one),
@@ -203,24 +203,13 @@ def _later(one: CurrencyStatement) -> Iterator[str]:
             statement_text.later_payment(later),
             statement_text.LATER_FIGURES[later.figure],
             later.day.isoformat(),
-            moment_text(later.since),
-            moment_text(later.at),
-            moment_text(later.dated),
+            statement_text.later_when(later),
             money_text(Money(later.before, one.currency)),
             money_text(Money(later.after, one.currency)),
         )
         for later in one.later[:_MOST_ROWS]
     ]
-    titles = (
-        "payment",
-        "what",
-        "created",
-        "not before",
-        "seen",
-        "dated",
-        "money at the cut-off",
-        "money then",
-    )
+    titles = ("payment", "what", "created", "when", "money at the cut-off", "money as seen")
     yield from _table(titles, rows)
 
 

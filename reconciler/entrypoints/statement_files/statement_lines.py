@@ -21,7 +21,8 @@ def statement_lines(one: Certificate) -> Iterator[str]:
     for currency in found.currencies:
         yield ""
         unexplained = money_text(Money(currency.unexplained, currency.currency))
-        yield clean(f"{currency.currency.upper()}: unexplained {unexplained}")
+        of_days = statement_text.of_examined_days(found)
+        yield clean(f"{currency.currency.upper()}: unexplained {unexplained}{of_days}")
         ageing = statement_text.ageing(found, currency)
         yield from statement_text.pair_lines([*statement_text.figures(currency), *ageing])
         for said in (

@@ -53,6 +53,13 @@ def days_not_examined(found: Statement) -> str:
     return f"Not examined: {named}{f' and {more} more days' if more > 0 else ''}."
 
 
+def of_examined_days(found: Statement) -> str:
+    """Of how many days the figures are, to stand after one; empty if it is every day of the period."""
+    days = len(found.period.days)
+    missing = len(found.days_not_examined)
+    return f", of {days - missing} of {days} days" if missing else ""
+
+
 def head_line(head: Head) -> str:
     """The last entry of the ledger that it is made of."""
     if head is None:
@@ -176,6 +183,13 @@ def later_payment(later: LaterMoney) -> str:
     return later.payment or "payments of the day that are not named"
 
 
+def later_when(later: LaterMoney) -> str:
+    """When money moved, as far as the ledger knows it."""
+    if later.dated is not None:
+        return f"{moment_text(later.dated)} by Stripe's event, seen {moment_text(later.at)}"
+    return f"after {moment_text(later.since)}, seen {moment_text(later.at)}"
+
+
 def later_money(one: CurrencyStatement) -> str:
     """By how much each figure moved after the cut-off, also of payments that agree; empty if none did."""
     sums: dict[MovedFigure, int] = {}
@@ -196,10 +210,9 @@ def later_lines(one: CurrencyStatement) -> Iterator[str]:
         before, after = (
             money_text(Money(amount, one.currency)) for amount in (later.before, later.after)
         )
-        dated = "" if later.dated is None else f", by Stripe's event of {moment_text(later.dated)}"
         yield (
             f"{LATER_FIGURES[later.figure]}: {later_payment(later)}, created on {later.day}: {before} at the cut-off,"
-            f" {after} as seen {moment_text(later.at)}{dated}"
+            f" {after} as seen; {later_when(later)}"
         )
     more = len(one.later) - _PAYMENTS_NAMED
     if more > 0:
@@ -207,9 +220,10 @@ def later_lines(one: CurrencyStatement) -> Iterator[str]:
 
 
 def examined_again(found: Statement, as_of: datetime) -> str:
-    """Of which days the ledger may not know what became of their money since; empty before the cut-off."""
+    """Of which days the ledger may not know what became of their money since; empty until a day after the cut-off."""
     again, days = len(found.days_examined_later), len(found.period.days)
-    if as_of <= found.cut or again == days:
+    # hardly anything has happened within a day, and the next sweep of the days is still to come
+    if as_of < found.cut + _DAY or again == days:
         return ""
     return (
         f"Of the {days} days of the period, {again} were examined again after the cut-off. A refund or a lost dispute of the"

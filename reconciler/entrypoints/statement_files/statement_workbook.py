@@ -148,7 +148,7 @@ def _after_cutoff(book: Workbook, certificates: Sequence[Certificate]) -> None:
     """Add the sheet of the subsequent events: differences, and money that moved; no figure includes them."""
     titles = (
         "account", "currency", "payment", "what", "state", "created", "not before (UTC)", "seen (UTC)", "dated (UTC)",
-        "at the cut-off", "then",
+        "at the cut-off", "as seen",
     )  # fmt: skip
     sheet = book.sheet("after the cut-off", titles)
     for one in certificates:

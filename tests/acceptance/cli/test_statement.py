@@ -124,6 +124,7 @@ def test_the_items_are_a_file_for_finance(shop: Town) -> None:
         ("explained", "missed_outcome", "-1250"), ("explained", "missing_locally", "-99"),
         ("closing", "missed_outcome", "-1250"), ("closing", "missing_locally", "-99"),
     ]  # fmt: skip
+    assert [row["part"] for row in rows] == ["", "", "of_period", "of_period"]
     cutoff = datetime.now(UTC).isoformat()
     assert shop.run("sweep", "--kind", "window", "--apply").code == 0
     answer = shop.run("statement", *PERIOD, "--cutoff", cutoff, "--format", "csv")

@@ -160,6 +160,8 @@ def test_days_that_were_examined_after_the_cut_off(examined: None, visit: Visit)
     """The page says so and leads to a cut-off at which they are known: another sweep would not help."""
     early = visit("ana").get(f"{PAGE}&cutoff=2026-01-20").text
     assert "2 days are not examined" in early
+    # nothing is right because nothing was looked at
+    assert 'class="card good"' not in early
     assert "2 of them were examined after the cut-off" in early
     assert "reconciler sweep --kind window" not in early
     link = re.search(r'href="(/statement[^"]*cutoff=[^"]*)">Show the statement', early)

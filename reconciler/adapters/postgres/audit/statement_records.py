@@ -86,7 +86,10 @@ def recorded_statement(
         head = connection.execute(_SQL["ledger_head_at"], parameters).fetchone()
         owners = connection.execute(_SQL["statement_owners"], parameters)
         sweeps = tuple(_sweeps(connection, parameters))
-        numbers = {"sweeps": [str(sweep.sweep) for sweep in sweeps]}
+        numbers = {
+            "sweeps": [str(sweep.sweep) for sweep in sweeps],
+            "last_sweep": max((sweep.seq for sweep in sweeps), default=0),
+        }
         first = _FirstEntry()
         made = statement_of(
             account,
@@ -96,7 +99,7 @@ def recorded_statement(
             _days(connection, {**parameters, **numbers}),
             histories(first.seen(_findings(connection, parameters))),
             as_of=as_of,
-            later=_later(connection, parameters) if as_of > cut else NOTHING_LATER,
+            later=_later(connection, {**parameters, **numbers}) if as_of > cut else NOTHING_LATER,
             owners={(subject, kind): owner for subject, kind, owner in owners if owner},
             materiality=materiality,
         )

@@ -193,14 +193,15 @@ WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.
 ORDER BY seq
 
 -- name: statement_later_sweeps
--- The sweeps after the cut-off that examined days of the period again.
+-- The sweeps after the cut-off that examined days of the period again. last_sweep is an entry of before the cut-off: with
+-- the index of actions nothing before it is read.
 SELECT
     seq, at, body OPERATOR(pg_catalog.->>) 'sweep',
     body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'first',
     body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'last',
     body OPERATOR(pg_catalog.->>) 'timezone'
 FROM reconciler.ledger
-WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'sweep'
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND seq OPERATOR(pg_catalog.>) %(last_sweep)s AND action OPERATOR(pg_catalog.=) 'sweep'
     AND body OPERATOR(pg_catalog.?) 'days' AND at OPERATOR(pg_catalog.>) %(cut)s AND at OPERATOR(pg_catalog.<=) %(as_of)s
     AND (body OPERATOR(pg_catalog.->>) 'timezone') OPERATOR(pg_catalog.=) %(zone)s
     AND (body OPERATOR(pg_catalog.->) 'days' OPERATOR(pg_catalog.->>) 'first') OPERATOR(pg_catalog.<=) %(last)s
@@ -211,7 +212,7 @@ ORDER BY seq
 -- The money of the period's days as sweeps counted it after the cut-off.
 SELECT body
 FROM reconciler.ledger
-WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'day_totals'
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND seq OPERATOR(pg_catalog.>) %(last_sweep)s AND action OPERATOR(pg_catalog.=) 'day_totals'
     AND at OPERATOR(pg_catalog.>) %(cut)s AND at OPERATOR(pg_catalog.<=) %(as_of)s
     AND (body OPERATOR(pg_catalog.->>) 'day') OPERATOR(pg_catalog.>=) %(first)s
     AND (body OPERATOR(pg_catalog.->>) 'day') OPERATOR(pg_catalog.<=) %(last)s
@@ -221,7 +222,7 @@ ORDER BY seq
 -- What findings said after the cut-off about refunds and lost disputes of the period's payments. They change no difference.
 SELECT seq, at, action, body
 FROM reconciler.ledger
-WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) ANY (ARRAY['finding_opened', 'finding_changed'])
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND seq OPERATOR(pg_catalog.>) %(last_sweep)s AND action OPERATOR(pg_catalog.=) ANY (ARRAY['finding_opened', 'finding_changed'])
     AND at OPERATOR(pg_catalog.>) %(cut)s AND at OPERATOR(pg_catalog.<=) %(as_of)s
     AND (body OPERATOR(pg_catalog.->>) 'kind') OPERATOR(pg_catalog.=) ANY (%(money_back_kinds)s::pg_catalog.text[])
     AND (body OPERATOR(pg_catalog.->) 'evidence' OPERATOR(pg_catalog.->>) 'created') OPERATOR(pg_catalog.>=) %(start_text)s

@@ -87,7 +87,8 @@ def statement(call: Call) -> View:
         "four_eyes": _four_eyes(call),
         "close_steps": possible_steps(closing),
         "found": found,
-        "headlines": [_headline(one) for one in found.currencies],
+        "headlines": [_headline(found, one) for one in found.currencies],
+        "of_days": statement_text.of_examined_days(found),
         "zone": call.settings.statement.timezone,
         "months": _months(found),
         "said": {
@@ -128,8 +129,10 @@ def _months(found: Statement) -> str:
     return f"{named} and {len(days) - 10} more" if len(days) > 10 else named
 
 
-def _headline(one: CurrencyStatement) -> tuple[str, Money, bool]:
-    return one.currency.upper(), Money(one.unexplained, one.currency), one.unexplained == 0
+def _headline(found: Statement, one: CurrencyStatement) -> tuple[str, Money, str]:
+    """The currency, what is unexplained, and how the card looks: not good before every day was examined."""
+    tone = "bad" if one.unexplained else "good" if found.is_complete else ""
+    return one.currency.upper(), Money(one.unexplained, one.currency), tone
 
 
 def _lines_table(one: CurrencyStatement) -> Table[Line]:

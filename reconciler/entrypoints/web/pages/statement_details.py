@@ -181,7 +181,7 @@ def later_table(account: str, one: CurrencyStatement) -> Table[LaterMoney]:
             moment_column("Seen", lambda one: one.at),
             moment_column("Dated", lambda one: one.dated),
             money_column("At the cut-off", lambda one: money(one.before)),
-            money_column("Then", lambda one: money(one.after)),
+            money_column("As seen", lambda one: money(one.after)),
         ),
         one.later,
     )  # fmt: skip
