@@ -43,7 +43,9 @@ def append_line(path: Path, line: bytes, clock: Clock, stopping: threading.Event
         descriptor = os.open(path, flags, 0o600)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise AnchorError(_what(path, "it is not a regular file"), _file_hint(path))
+                raise AnchorError(
+                    _what(path, "the path does not lead to a regular file"), _file_hint(path)
+                )
             _lock(descriptor, clock, stopping)
             _append(descriptor, line)
         finally:
@@ -55,7 +57,7 @@ def append_line(path: Path, line: bytes, clock: Clock, stopping: threading.Event
 
 
 def _what(path: Path, why: str | None) -> str:
-    return f"The ledger's head could not be added to {path} ({why})."
+    return f"The ledger's head could not be added to the anchor file {path} ({why})."
 
 
 def _file_hint(path: Path) -> str:
@@ -110,7 +112,8 @@ def run_command(
     """
     name = command[0]
     hint = (
-        f"Run {name} by hand with such a line. It has to end with 0 within {LONGEST_SECONDS:g} s."
+        f"Run {name} by hand, with an anchor as its input. The command has to end with exit code "
+        f"0 within {LONGEST_SECONDS:g} s."
     )
     kept = {key: value for key, value in environ.items() if not key.startswith(_OWN_VARIABLES)}
     try:
@@ -128,7 +131,11 @@ def run_command(
         ) from None
     code = _fed_and_awaited(process, line, stopping)
     if code is None:
-        raise AnchorError(f"The anchor command {name} did not end in time, and was killed.", hint)
+        raise AnchorError(
+            f"The anchor command {name} did not end within {LONGEST_SECONDS:g} s, so Reconciler "
+            "killed it.",
+            hint,
+        )
     if code != 0:
         raise AnchorError(f"The anchor command {name} ended with exit code {code}.", hint)
 

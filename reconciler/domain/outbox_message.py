@@ -105,8 +105,8 @@ def receipt_of(status: int) -> Receipt:
     if 200 <= status < 300:
         return Receipt(status, None)
     if 300 <= status < 400:
-        return Receipt(status, f"it answered {status}, a redirect, which is not followed")
-    return Receipt(status, f"it answered {status}")
+        return Receipt(status, f"the endpoint answered {status}, a redirect, which is not followed")
+    return Receipt(status, f"the endpoint answered {status}")
 
 
 def retry_pause(failures: int, chance: float, longest: float = LONGEST_PAUSE_SECONDS) -> float:

@@ -135,8 +135,8 @@ class NotExamined:
 
 
 PAUSED_NOTE: Final = (
-    "Writes to this account's rows are paused: what would have been corrected is recorded as a finding with the reason"
-    " paused. To write again, run: reconciler resume"
+    "Writes to this account's rows are paused: each correction that would have been made is recorded as a finding "
+    "with the reason paused. To write again, run: reconciler resume"
 )
 MOST_NAMED: Final = 5
 LONGEST_LIST: Final = 10_000

@@ -66,14 +66,14 @@ class Review:
             if line in lines_now or (line.fingerprint is None and not _with_finding(lines_now)):
                 continue
             if line.payment_intent in unread:
-                now = "it could not be examined"
+                now = "the payment could not be examined"
             elif not lines_now:
-                gone = "there is no such finding any more"
-                now = gone if complete else f"{gone}, or it was not examined"
+                gone = "this finding no longer exists"
+                now = gone if complete else f"{gone}, or the payment was not examined"
             elif replace(line, to_status=None) in _without_status(lines_now):
-                now = f"a sweep would no longer set it to {line.to_status}"
+                now = f"a sweep would no longer set the row to {line.to_status}"
             elif any(one.kind == line.kind and line.kind is not None for one in lines_now):
-                now = "its values have changed"
+                now = "the values of the finding have changed"
             else:
                 now = ", ".join(_text(one) for one in lines_now)
             changed.append(ChangedLine(line, now))
@@ -90,5 +90,5 @@ def _without_status(lines: Iterable[ReviewedLine]) -> list[ReviewedLine]:
 
 def _text(line: ReviewedLine) -> str:
     if line.kind is None:
-        return "it waits for its webhook"
+        return "the payment waits for its webhook"
     return f"{line.kind}, set to {line.to_status}" if line.to_status else f"{line.kind}, flagged"

@@ -32,18 +32,19 @@ class RowIdCounts:
         """What a reader of the report should know."""
         if self.other:
             yield (
-                f"{_rows(self.other)} no PaymentIntent id, such as {self.other_example}: Stripe was not asked about"
-                " them. If they are no payments with Stripe, leave them out with [payments] where."
+                f"{_rows(self.other)} an id that is not a PaymentIntent's, such as {self.other_example}: "
+                "Reconciler did not ask Stripe about it. If the row is no payment with Stripe, leave it out with "
+                "[payments] where."
             )
         if self.client_secrets:
             yield (
-                f"{_rows(self.client_secrets)} the client secret of a PaymentIntent. Only the id in front of it is used."
-                " Store the id instead: a reader of a client secret can act on its payment."
+                f"{_rows(self.client_secrets)} the client secret of a PaymentIntent. Reconciler uses only the id "
+                "at its beginning. Store the id instead: a person who reads a client secret can act on the payment."
             )
         if self.without_intent:
             yield (
-                f"{_rows(self.without_intent)} a Checkout Session or charge that has no PaymentIntent, or that"
-                " Stripe does not know: nothing is compared for them."
+                f"{_rows(self.without_intent)} a Checkout Session or charge that has no PaymentIntent, or that "
+                "Stripe does not know: Reconciler compares nothing there."
             )
 
 

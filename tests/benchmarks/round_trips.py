@@ -33,7 +33,7 @@ from tests.benchmarks.reads import NOW, NOWHERE
 from tests.benchmarks.stepped_clock import SteppedClock
 from tests.benchmarks.stripe_process import KEY
 
-PAGE_WORK = ("loading a page", "recording a page")
+PAGE_WORK = ("reading the rows of a page", "recording a page")
 """The names that the program gives to a page's two database connections."""
 _BEGIN_OR_END = re.compile(r'"(?:BEGIN|COMMIT|ROLLBACK)[^"]*"')
 

@@ -32,12 +32,12 @@ SLICE_SECONDS: Final = 0.2
 class HttpFailure(Enum):
     """Why a request has no usable answer."""
 
-    CONNECT_TIMEOUT = "no connection in time"
+    CONNECT_TIMEOUT = "no connection was made in time"
     NO_CONNECTION = "no connection"
-    UNTRUSTED_CERTIFICATE = "this machine does not trust its TLS certificate"
-    PROXY_REFUSED = "the proxy refused"
-    ANSWER_TIMEOUT = "no answer in time"
-    DEADLINE = "the deadline has passed"
+    UNTRUSTED_CERTIFICATE = "this machine does not trust the server's TLS certificate"
+    PROXY_REFUSED = "the proxy refused the connection"
+    ANSWER_TIMEOUT = "no answer came in time"
+    DEADLINE = "the time for the request has run out"
     STOPPED = "the program is stopping"
     BROKEN = "the connection broke"
     CUT_SHORT = "the answer is cut short"

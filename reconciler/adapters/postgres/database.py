@@ -52,7 +52,7 @@ def connection_info(dsn: str) -> tuple[str, int | None]:
 
         # a bare @ or / in a password makes its rest a host or a database, and messages would then name it
         if login.count("@") > 1 or "@" in path:
-            raise DatabaseRefusedError("The database URL has an @ too many.", _URL_HINT)
+            raise DatabaseRefusedError("The database URL has more than one @.", _URL_HINT)
 
         options = query.split("&")
         given_thresholds = [option for option in options if option.startswith(_PREPARE_OPTION)]
@@ -250,7 +250,7 @@ class Database:
             # if the server itself is unavailable, that is the error to raise
             connect(self._dsn).close()
             raise DatabaseUnavailableError(
-                f"No connection was free while {doing}.", "Run fewer sweeps at once."
+                f"All database connections were in use while {doing}.", "Run fewer sweeps at once."
             ) from None
         except psycopg.Error as error:
             raise mapped(error, doing) from None

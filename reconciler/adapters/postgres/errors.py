@@ -23,13 +23,14 @@ from reconciler.errors import (
 )
 
 _MISSING: Final = (
-    "If it belongs to the schema reconciler, run reconciler migrate; if it belongs to the merchant, correct [payments]."
-    " reconciler doctor checks both."
+    "If this name is in the schema reconciler, run reconciler migrate. If it is in your own "
+    "schema, correct [payments]. reconciler doctor checks both."
 )
 _PRIVILEGE: Final = (
-    "Grant it, or connect as a role that has it; reconciler doctor prints the GRANT to run."
+    "Grant the missing privilege, or connect as a role that has it. reconciler doctor prints the "
+    "GRANT to run."
 )
-_AGAIN: Final = "Nothing was written; run it again."
+_AGAIN: Final = "Nothing was written. Try again."
 _REACH: Final = "Check that the server runs and that DATABASE_URL (or [database] url) leads to it."
 
 _BUSY: Final[dict[type[psycopg.Error], str]] = {
@@ -84,12 +85,15 @@ def mapped(error: psycopg.Error, doing: str) -> ReconcilerError:
     if isinstance(error, errors.ReadOnlySqlTransaction):
         return DatabaseUnavailableError(
             f"PostgreSQL is read-only while {doing}.",
-            "It is a standby or default_transaction_read_only is on: connect to the primary.",
+            "The server is a standby, or default_transaction_read_only is on. Connect to the "
+            "primary server.",
         )
     for kind, hint in _NAMED.items():
         if isinstance(error, kind):
-            said = _first_line(error) or "something is missing or forbidden"
-            return DatabaseRefusedError(f"PostgreSQL refused while {doing}: {said}.", hint)
+            said = _first_line(error) or "a name is unknown, or a privilege is missing"
+            return DatabaseRefusedError(
+                f"PostgreSQL refused a statement while {doing}: {said}.", hint
+            )
 
     # an error without a SQLSTATE comes from libpq: the connection broke before the server could answer
     if error.sqlstate is None and isinstance(
@@ -124,7 +128,9 @@ def connection_error(error: psycopg.Error, address: str) -> ReconcilerError:
     what = f"Could not connect to {address}: {reason.rstrip('.')}."
     if _LOGIN_REFUSED.search(text):
         return DatabaseRefusedError(
-            what, "Correct DATABASE_URL (or [database] url), or create what it names."
+            what,
+            "Correct DATABASE_URL (or [database] url), or create the role or the database "
+            "that it names.",
         )
     return DatabaseUnavailableError(what, _REACH)
 
@@ -138,7 +144,8 @@ def _refused_row(error: psycopg.Error, doing: str) -> ReconcilerError:
     code = f"{type(error).__name__} {error.sqlstate or ''}".strip()
     if (error.sqlstate or "").startswith(OF_VALUE):
         return ValueFailedError(
-            f"PostgreSQL could not take or evaluate a value{on}{constraint} while {doing} ({code}).",
+            f"PostgreSQL could not store or compute a value{on}{constraint} while {doing} "
+            f"({code}).",
             "Nothing was written. The server's log has the details; reconciler doctor names the rows for which an SQL text of"
             " [payments] fails.",
         )
@@ -151,5 +158,5 @@ def _refused_row(error: psycopg.Error, doing: str) -> ReconcilerError:
 def _first_line(error: psycopg.Error) -> str:
     """PostgreSQL's own first line, unless a function in the database wrote it: that may quote any value."""
     if error.diag.source_function == "exec_stmt_raise":
-        return f"a trigger or function forbids it ({error.sqlstate})"
+        return f"a trigger or a function of the database forbids this ({error.sqlstate})"
     return (error.diag.message_primary or "").rstrip(".")

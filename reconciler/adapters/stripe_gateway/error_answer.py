@@ -133,18 +133,18 @@ class ErrorAnswer:
         status = self.answer.status
         limit = self.rate_limit
         if limit is not None:
-            reason = f"it receives requests too fast ({limit}){self.quote()}"
+            reason = f"Stripe received requests too fast ({limit}){self.quote()}"
             hint = "Lower budget.share, or run fewer programs on this account at the same time."
         else:
-            reason = f"it answered with status {status}{self.quote()}"
+            reason = f"the answer has the status {status}{self.quote()}"
             hint = "Check https://status.stripe.com. The next sweep tries again."
         return AttemptError(reason, hint, retry=retry, least_wait=retry_after(self.answer))
 
     def _key_refused(self, account: str, key_prefix: str) -> StripeRefusedError:
         return StripeRefusedError(
             f"Stripe refused the key {key_prefix} of account {account}{self.quote()}.",
-            "It is mistyped, expired or revoked: compare it with Developers > API keys in the Dashboard, and set the "
-            "account's key again.",
+            "The key is mistyped, expired or revoked. Compare it with Developers > API keys in "
+            "Stripe's dashboard, and set the account's key again.",
         )
 
     def _permission_missing(self, what: str, account: str, key_prefix: str) -> StripeRefusedError:
@@ -152,8 +152,9 @@ class ErrorAnswer:
         if permission is None:
             return StripeRefusedError(
                 f"Stripe does not let the key {key_prefix} of account {account} read {what}{self.quote()}.",
-                "Give the restricted key Read on PaymentIntents, Charges and Refunds, Events and Disputes, and on Checkout "
-                "Sessions if rows hold them. If stripe_account is set, check that the key may act for it.",
+                "Give the restricted key Read on PaymentIntents, Charges and Refunds, Events and "
+                "Disputes, and on Checkout Sessions if rows hold them. If stripe_account is set, "
+                "check that the key may act for this account.",
             )
         return StripeRefusedError(
             f"The key {key_prefix} of account {account} lacks the permission {permission} to read {what}{self.quote()}.",
@@ -170,7 +171,8 @@ class ErrorAnswer:
             )
         return StripeRequestError(
             f"Stripe refused the request for {what} with status {status}{self.quote()}.",
-            "Reconciler changed nothing because of it. If the id is right, this is a bug in Reconciler: report it.",
+            "Reconciler changed nothing because of this answer. If the id is right, this is a "
+            "bug in Reconciler: report it.",
         )
 
     def quote(self) -> str:
@@ -189,7 +191,10 @@ class ErrorAnswer:
 def permission_hint(permission: str) -> str:
     """How to give the key a missing permission."""
     resource = RESOURCES.get(permission, permission)
-    return f"Give the restricted key Read on {resource} ({permission}) under Developers > API keys in the Dashboard."
+    return (
+        f"Give the restricted key Read on {resource} ({permission}) under Developers > API keys "
+        "in Stripe's dashboard."
+    )
 
 
 def retry_after(answer: HttpAnswer) -> float:

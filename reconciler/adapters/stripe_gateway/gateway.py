@@ -264,8 +264,8 @@ def _raise_if_unusable(
     key = f"the Stripe key of account {account}"
     faults: list[ConfigurationFault] = []
     if not _ONE_WORD.fullmatch(api_key):
-        what = f"{key} is not one word of plain letters."
-        faults.append(ConfigurationFault(what, "Copy it again from the Dashboard."))
+        what = f"{key} has a space, or a character that no key has."
+        faults.append(ConfigurationFault(what, "Copy the key again from Stripe's dashboard."))
     elif api_key.startswith("pk_"):
         what = f"{key} is a publishable key (pk_…), which cannot read payments."
         faults.append(ConfigurationFault(what, "Use a restricted key (rk_…)."))
@@ -277,7 +277,7 @@ def _raise_if_unusable(
         faults.append(ConfigurationFault(what))
     elif _LIVE_KEY.match(api_key) and not (api_base.startswith("https:") or is_loopback(api_base)):
         what = f"stripe.api_base has no TLS, and {key} is a live key."
-        hint = "Use https. A live key goes without TLS only to this machine."
+        hint = "Use https. Without TLS, Reconciler sends a live key only to this machine."
         faults.append(ConfigurationFault(what, hint))
     if faults:
         raise ConfigurationError(tuple(faults))

@@ -265,7 +265,7 @@ def next_cursor(
         raise malformed_answer("the page's last object has no readable id to continue from")
     cursor = last.name if isinstance(last, UnreadableItem) else last.id
     if cursor == after:
-        raise malformed_answer("the list names its last page as the next one")
+        raise malformed_answer("the list names the page just read as the next page")
     return cursor
 
 
@@ -280,6 +280,7 @@ def head_of(body: bytes) -> WireHead | None:
 def broken_promise(what: str, field: str) -> MalformedAnswerError:
     """The error for one object that has a fault in a field. Stripe would only send it again."""
     return MalformedAnswerError(
-        f"Stripe's answer about {what} is not what its API promises at {field}.",
-        "Reconciler changed nothing because of it. If this repeats, ask Stripe or report it.",
+        f"Stripe's answer about {what} differs from Stripe's API reference at {field}.",
+        "Reconciler changed nothing because of this answer. If the error repeats, ask Stripe, or "
+        "report it as a bug.",
     )

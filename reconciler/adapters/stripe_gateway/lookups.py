@@ -173,10 +173,11 @@ class Lookups:
         def excuse(refusal: ErrorAnswer, _: datetime) -> SearchPage | None:
             if refusal.says_search_is_unavailable:
                 raise SearchRefusedError(
-                    "Stripe does not offer its search to this account"
-                    f"{refusal.quote()}, so that Reconciler cannot find the payment intents of an order by it.",
-                    "Stripe offers no search to merchants in India. Reconciler sets no row of an order to failed or "
-                    "canceled unless it knows the other payment intents of the order.",
+                    f"Stripe offers no search to this account{refusal.quote()}, so Reconciler "
+                    "cannot search for the PaymentIntents of an order.",
+                    "Stripe offers no search to merchants in India. Reconciler sets a row of an "
+                    "order to failed or canceled only if it knows every other PaymentIntent of "
+                    "the order.",
                 )
             return None
 
@@ -236,5 +237,5 @@ def _every_page(
             return tuple(items.values())
     raise MalformedAnswerError(
         f"Stripe's list of {what} does not end.",
-        "Look in the Dashboard whether the payment has that many; if not, run it again.",
+        "Look in Stripe's dashboard whether the payment has so many. If it does not, try again.",
     )

@@ -186,11 +186,12 @@ class Transport:
             case HttpFailure.UNTRUSTED_CERTIFICATE:
                 return AttemptError(
                     failure.value,
-                    "Set SSL_CERT_FILE to the certificates of the proxy in between, or repair the system's certificates.",
+                    "Set SSL_CERT_FILE to the certificates of your proxy, or repair this "
+                    "machine's certificates.",
                     retry=False,
                 )
             case HttpFailure.STOPPED:
-                return AttemptError(failure.value, "The next sweep reads it.", retry=False)
+                return AttemptError(failure.value, "The next sweep makes this read.", retry=False)
             case HttpFailure.DEADLINE:
                 seconds = f"{self._timeouts.attempt:g} s"
                 return AttemptError(f"the answer was incomplete after {seconds}", _NETWORK_HINT)

@@ -270,7 +270,7 @@ def raise_if_no_id(value: str) -> None:
     if not is_id(value):
         raise StripeRequestError(
             f"{value[:300]!r} cannot be the id of a Stripe object; Reconciler sent no request.",
-            "Ids are up to 255 letters, digits and underscores, such as pi_3PgafyB7WZ01zgkW.",
+            "An id has up to 255 letters, digits and underscores, such as pi_3PgafyB7WZ01zgkW.",
         )
 
 

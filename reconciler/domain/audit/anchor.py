@@ -68,9 +68,12 @@ class AnchorVerdict:
         if self.anchor is None:
             return ""
         if self.anchor.seq > self.ends_at:
-            fact = f"an anchor names entry {self.anchor.seq}, but the chain ends at {self.ends_at}"
+            fact = (
+                f"an anchor names entry {self.anchor.seq}, but the ledger ends at entry "
+                f"{self.ends_at}"
+            )
         else:
-            fact = f"entry {self.anchor.seq} is not the one that was anchored"
+            fact = f"entry {self.anchor.seq} has another hash than its anchor"
         if self.state is AnchorState.RESTORED:
             return f"{fact}: was the database restored to an earlier time?"
         return fact
@@ -90,7 +93,9 @@ class Anchors:
         """Add an anchor. Raises ValueError if its number or its hash cannot be those of an entry."""
         digest = bytes.fromhex(anchor.hash)
         if len(digest) != _HASH_BYTES or not 0 < anchor.seq < 2**63:
-            raise ValueError("an anchor has a number from 1 on and a hash of 64 hexadecimal digits")
+            raise ValueError(
+                "this is no anchor: it needs an entry's number and a hash of 64 hexadecimal digits"
+            )
         self._numbers.append(anchor.seq)
         self._times.append(
             _NO_TIME if anchor.at is None else (anchor.at.astimezone(UTC) - _EPOCH) // _MICROSECOND

@@ -120,7 +120,7 @@ def first_break(
                 return fault
             if has_role and entry.role is None:
                 # the function that writes the ledger names the role in every entry
-                what = "it names no role, but the entry before it does"
+                what = "the entry names no role, but the entry before does"
                 return ChainBreak(account, entry.seq, what)
             prev, seq, has_role = entry.hash, entry.seq, entry.role is not None
     except UnreadableEntryError as error:
@@ -129,7 +129,7 @@ def first_break(
     if head is None:
         return None if seq == 0 else ChainBreak(account, seq, "the chain has no head")
     if head != (seq, prev):
-        what = f"the head names entry {head[0]}, but the chain ends at {seq}"
+        what = f"the head names entry {head[0]}, but the chain ends at entry {seq}"
         return ChainBreak(account, seq + 1, what)
     return None
 
@@ -140,12 +140,16 @@ def _fault(entry: Entry, account: str, seq: int, prev: str, *, is_whole: bool) -
     ``is_whole`` is whether the entry's own hash was recomputed already.
     """
     if entry.account != account:
-        return ChainBreak(account, seq + 1, f"the entry belongs to account {entry.account}")
+        return ChainBreak(
+            account, seq + 1, f"the entry belongs to another account, {entry.account}"
+        )
     missing = _missing(account, seq, entry.seq)
     if missing is not None:
         return missing
     if entry.prev != prev:
-        return ChainBreak(account, entry.seq, "it does not name the hash of the entry before it")
+        return ChainBreak(
+            account, entry.seq, "the entry does not name the hash of the entry before"
+        )
     if is_whole:
         return None
     try:
@@ -161,14 +165,16 @@ def _fault(entry: Entry, account: str, seq: int, prev: str, *, is_whole: bool) -
     except (ValueError, TypeError, RecursionError):
         # such as text that is not UTF-8
         return ChainBreak(
-            account, entry.seq, "its content cannot be written in the form that the ledger hashes"
+            account, entry.seq, "the entry's content cannot be written in the form that is hashed"
         )
     if entry.hash != recomputed:
-        return ChainBreak(account, entry.seq, "its content does not match its hash: it was changed")
+        return ChainBreak(account, entry.seq, "the entry does not match its hash: it was changed")
     return None
 
 
 def _missing(account: str, seq: int, next_seq: int) -> ChainBreak | None:
     if next_seq == seq + 1:
         return None
-    return ChainBreak(account, seq + 1, f"the entry is missing: the next one is {next_seq}")
+    return ChainBreak(
+        account, seq + 1, f"the entry is missing: the next entry has the number {next_seq}"
+    )

@@ -44,9 +44,9 @@ def read_entry(
     try:
         moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
     except ValueError:
-        raise UnreadableEntryError(seq, "its time cannot be read") from None
+        raise UnreadableEntryError(seq, "the entry's time cannot be read") from None
     if body is None:
-        raise UnreadableEntryError(seq, "its content is too large to be read")
+        raise UnreadableEntryError(seq, "the entry's content is too large to be read")
     return Entry(account, seq, moment, action, _body(seq, body), prev, hash, role)
 
 
@@ -67,19 +67,21 @@ def _body(seq: int, text: str) -> PlainObject:
     try:
         return read_object(text)
     except (ValueError, RecursionError) as error:
-        raise UnreadableEntryError(seq, f"its content cannot be read: {_why(error)}") from None
+        raise UnreadableEntryError(
+            seq, f"the entry's content cannot be read: {_why(error)}"
+        ) from None
 
 
 def read_object(text: str) -> PlainObject:
     """A JSON object without floats. Raises ValueError, or RecursionError if it is nested too deep."""
     found = _DECODER.decode(text)
     if not isinstance(found, dict):
-        raise ValueError("it is not an object")  # noqa: TRY004 - one error for all that cannot be read
+        raise ValueError("the content is not a JSON object")  # noqa: TRY004 - one error for all that cannot be read
     return PlainObject(found)
 
 
 def _refuse_float(_text: str) -> NoReturn:
-    raise ValueError("it has a number that is not an integer")
+    raise ValueError("the content has a number that is not an integer")
 
 
 _DECODER: Final = json.JSONDecoder(parse_float=_refuse_float, parse_constant=_refuse_float)

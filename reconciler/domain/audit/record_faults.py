@@ -63,18 +63,19 @@ class DiscrepancyBesideLedger:
 
     def _what(self) -> str | None:
         if self.entry_seq is None:
-            return "the ledger has no entry of it"
+            return "the ledger has no entry about this discrepancy"
         # a revert settles the discrepancy of the correction that it takes back
         state = "resolved" if self.entry_action == Action.REVERT else self.entry_state
         if self.state != state:
             return (
-                f"its state is {self.state}, but entry {self.entry_seq} of the ledger says {state}"
+                f"the table says {self.state}, but entry {self.entry_seq} of the ledger says "
+                f"{state}"
             )
         if not self.values_agree:
-            return "its values are not those that the ledger has"
+            return "the values in the table differ from those in the ledger"
         expected = self._fingerprint_of_entry()
         if expected is not None and self.fingerprint != expected:
-            return "its fingerprint is not the one that the ledger has"
+            return "the fingerprint in the table differs from that in the ledger"
         return None
 
     def _fingerprint_of_entry(self) -> str | None:

@@ -35,7 +35,7 @@ def history_text(item: HistoryItem) -> str:
         change=change if item.key is None else f"payment {item.key}: {change}",
         written="" if item.after is None else f", {change}",
         sweep="" if item.sweep is None else f", by sweep {item.sweep}",
-        corrected_by="" if item.sweep is None else f", which sweep {item.sweep} had corrected",
+        corrected_by="" if item.sweep is None else f", a correction of sweep {item.sweep}",
         why=f": {item.reason}" if item.reason else "",
         note=f": {item.note}" if item.note else "",
         error=f"; last error: {item.note}" if item.note else "",

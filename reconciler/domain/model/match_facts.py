@@ -78,5 +78,5 @@ class FactNeededError(Exception):
     """A verdict depends on something that was not read. Inside the program only: the sweep reads it and decides again."""
 
     def __init__(self, question: Question) -> None:
-        super().__init__(f"the verdict depends on {question.value}")
+        super().__init__(f"this verdict needs a fact that was not read: {question.value}")
         self.question = question

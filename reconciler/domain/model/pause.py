@@ -18,7 +18,7 @@ class Pause:
     def text(self) -> str:
         """Since when it lasts and until when, and who asked for it."""
         end = (
-            "until a person resumes"
+            "until a person runs reconciler resume"
             if self.until is None
             else f"until {self.until:%Y-%m-%d %H:%M %Z}"
         )

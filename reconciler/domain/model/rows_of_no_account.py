@@ -40,7 +40,9 @@ class RowsOfNoAccount:
         """From what ``to_dict`` made. Raises KeyError, TypeError or ValueError for anything else."""
         rows, values, most = fields["rows"], fields["values"], fields["most"]
         if not isinstance(rows, int) or not isinstance(values, int) or not isinstance(most, list):
-            raise TypeError("rows and values are numbers, and most is a list")
+            raise TypeError(
+                "these fields are not a count of rows: rows and values have to be numbers, and most a list"
+            )
         return cls(rows, values, tuple((one["value"], one["rows"]) for one in most))
 
 

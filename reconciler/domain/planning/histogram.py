@@ -64,11 +64,11 @@ class Histogram:
         for bucket in self.buckets:
             if bucket.start >= bucket.end or not 0 <= bucket.due <= bucket.rows:
                 raise ValueError(
-                    f"a bucket ends after it starts and has 0 <= due <= rows: {bucket}"
+                    f"this bucket is not valid (start < end and 0 <= due <= rows): {bucket}"
                 )
         for one, other in pairwise(self.buckets):
             if one.end > other.start:
-                raise ValueError(f"buckets are in order and do not overlap: {one}, {other}")
+                raise ValueError(f"these buckets overlap, or are not in order: {one}, {other}")
 
     @property
     def due(self) -> int:
@@ -93,7 +93,9 @@ class ListingModel:
 
     def __post_init__(self) -> None:
         if self.earliest > self.latest or not self.ratio > 0 or not 0 <= self.unmet <= 1:
-            raise ValueError(f"earliest <= latest, ratio > 0 and 0 <= unmet <= 1: {self}")
+            raise ValueError(
+                f"this model is not valid (earliest <= latest, ratio > 0, 0 <= unmet <= 1): {self}"
+            )
 
 
 def bucket_width(span: timedelta, rows: int, ratio: float = 1.0) -> timedelta:

@@ -111,8 +111,8 @@ def parts_agree_with_refund(rows: Sequence[Payment], received: int, refunded: in
     return total == received and back == refunded
 
 
-ORDER_MAY_CHANGE: Final = "another intent of its order can still be paid"
-REFUND_MAY_COME: Final = "its row was set to refunded within the grace"
+ORDER_MAY_CHANGE: Final = "another PaymentIntent of the same order can still be paid"
+REFUND_MAY_COME: Final = "the row became refunded less than the grace ago"
 
 
 @dataclass(frozen=True, slots=True)

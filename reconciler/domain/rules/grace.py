@@ -35,13 +35,16 @@ def wait_for_webhook(
 
     # the intent was read before this event or in the same second, so it may show the state before the event
     if newest_event is not None and newest_event >= intent.seen_at:
-        return Wait(newest_event + pause, "its newest event is not older than Stripe's answer")
+        return Wait(
+            newest_event + pause,
+            "Stripe answered before the newest event of this PaymentIntent, or in the same second",
+        )
 
     changed_at = intent.changed_at
     if newest_event is not None:
         changed_at = max(changed_at, newest_event)
     if now - changed_at < rules.grace:
-        return Wait(changed_at + pause, "it changed within the grace")
+        return Wait(changed_at + pause, "the PaymentIntent changed less than the grace ago")
     return None
 
 

@@ -40,7 +40,7 @@ APPLY: Final = "sweep --apply --payment-intent {intent}"
 _BY_KIND: Final = {
     Kind.MISSED_OUTCOME: ("Write Stripe's outcome to the row.", APPLY),
     Kind.CONTRADICTED: (
-        "Ship nothing: find out why the row says something else. Then accept Stripe's side, or put the row right.",
+        "Ship nothing: find out why the row says something else. Then accept Stripe's side, or correct the row.",
         ACCEPT,
     ),
     Kind.PAID_AFTER_CANCEL: (
@@ -49,11 +49,11 @@ _BY_KIND: Final = {
     ),
     Kind.REGRESSED: ("Find out why the row is ahead of Stripe; then accept Stripe's side.", ACCEPT),
     Kind.CURRENCY_MISMATCH: (
-        "Check which currency was agreed. If Stripe's is right, accept it.",
+        "Check which currency was agreed. If Stripe's is right, accept Stripe's side.",
         f"{ACCEPT} --amount-differs",
     ),
     Kind.AMOUNT_MISMATCH: (
-        "Check which amount was agreed. If Stripe's is right, accept it.",
+        "Check which amount was agreed. If Stripe's is right, accept Stripe's side.",
         f"{ACCEPT} --amount-differs",
     ),
     Kind.PARTIALLY_CAPTURED: (
@@ -61,23 +61,23 @@ _BY_KIND: Final = {
         f"{ACCEPT} --amount-differs",
     ),
     Kind.REFUND_DRIFT: (
-        "Ship nothing: money went back. Accept Stripe's side, or put the row right.",
+        "Ship nothing: money went back. Accept Stripe's side, or correct the row.",
         ACCEPT,
     ),
     Kind.DISPUTE_DRIFT: (
-        "Ship nothing. Answer the dispute in Stripe's dashboard before its date; then settle this.",
+        "Ship nothing. Answer the dispute in Stripe's dashboard before its deadline; then resolve the discrepancy.",
         NOTE,
     ),
     Kind.AMBIGUOUS_ROW: (
-        "Find out which row the payment belongs to, and name it.",
+        "Find out which row the payment belongs to, and accept Stripe's side for this row.",
         f"{ACCEPT} --row KEY",
     ),
     Kind.PAID_BY_OTHER_INTENT: (
-        "The customer paid under another PaymentIntent. Accept it: the row is pointed at it and gets its outcome.",
+        "The customer paid with another PaymentIntent. Accept Stripe's side: the row gets its id and outcome.",
         ACCEPT,
     ),
     Kind.REFUND_MISSING: (
-        "Refund the rest in Stripe's dashboard, or put the row right; then settle this.",
+        "Refund the rest in Stripe's dashboard, or correct the row; then resolve the discrepancy.",
         NOTE,
     ),
     Kind.MISSING_LOCALLY: (
@@ -93,12 +93,12 @@ _BY_KIND: Final = {
         "doctor",
     ),
     Kind.DUPLICATE_PAYMENT: (
-        "The order was paid twice. Refund one of the payments in Stripe's dashboard; then settle this.",
+        "The order was paid twice. Refund one of the payments in Stripe's dashboard; then resolve the discrepancy.",
         NOTE,
     ),
     Kind.CAPTURE_EXPIRING: ("Capture the money now, or release it: the authorization ends.", None),
     Kind.OVERDUE: (
-        "Ask the customer or Stripe what keeps the payment: its method rarely takes so long.",
+        "Ask the customer or Stripe why the payment is still open: its payment method rarely takes so long.",
         NOTE,
     ),
     Kind.EXHAUSTED: (
@@ -111,17 +111,17 @@ _BY_KIND: Final = {
     ),
 }
 _BY_REASON: Final = {
-    Reason.NO_LOCAL_VALUE: ("Add a value for the outcome to [payments.write], and apply.", APPLY),
+    Reason.NO_LOCAL_VALUE: ("Add the outcome to [payments.write], and sweep with --apply.", APPLY),
     Reason.NOT_READABLE: (
         "Correct the row, or the SQL text of [payments] that fails for it: let it give NULL for such a row.",
         "doctor",
     ),
     Reason.ORDER_PAID: (
-        "Do not release the order: look at its other payment first; then put the row right.",
+        "Do not release the order: look at the order's other payment first; then correct the row.",
         NOTE,
     ),
     Reason.OTHER_INTENT_OPEN: (
-        "Wait for the order's other PaymentIntent, or cancel it in Stripe's dashboard; then apply.",
+        "Wait for the order's other PaymentIntent, or cancel it in Stripe's dashboard; then sweep with --apply.",
         APPLY,
     ),
     Reason.ORDER_NOT_KNOWN: (
@@ -129,27 +129,27 @@ _BY_REASON: Final = {
         ACCEPT,
     ),
     Reason.MAYBE_PAID: (
-        "Check whether the payment without a row is this order's. If not, accept Stripe's side.",
+        "Check whether the payment without a row belongs to this order. If it does not, accept Stripe's side.",
         ACCEPT,
     ),
     Reason.ROW_WITHOUT_INTENT: (
-        "Check whether the order was paid twice: the row was paid in another way. Refund one of the payments.",
+        "A row without a PaymentIntent says that the order was paid. If it was paid twice, refund one payment.",
         NOTE,
     ),
     Reason.ROW_EXCLUDED: (
-        "Check why the row is outside the mapping although money was taken; refund it, or bring the row back.",
+        "Check why [payments] where leaves out this row of a paid payment. Refund the payment, or change the row.",
         NOTE,
     ),
     Reason.REFUSED_BY_TABLE: (
-        "Change the row or the table's rule that refuses the write, and apply.",
+        "Change the row, or the table's rule that refuses the write; then sweep with --apply.",
         APPLY,
     ),
     Reason.NOT_KEPT_BY_TABLE: (
-        "Change the trigger or rule that does not keep the write, and apply.",
+        "Change the trigger or the rule that undoes the write; then sweep with --apply.",
         APPLY,
     ),
     Reason.REVERTED: (
-        "Nothing: a person took this correction back. Open it again if it should be made after all.",
+        "Nothing: a person undid this correction. To have it made after all, open the discrepancy again.",
         "reopen {id}",
     ),
 }

@@ -28,7 +28,8 @@ def description_doubts(descriptions: Sequence[str], orders: Collection[str]) -> 
     if part.share < SELDOM:
         yield Doubt(
             False,
-            f"{part} newest paid PaymentIntents without an order in the metadata have a description that is an order of the"
-            " table: link_description joins nearly none of them",
-            "Remove payments.link_description, or map as payments.order the text that your descriptions are.",
+            f"of the newest paid PaymentIntents without an order in the metadata, {part} have a description that "
+            "is an order of the table: link_description matches nearly none",
+            "Remove payments.link_description, or set payments.order to the column that holds the same text as the "
+            "descriptions.",
         )

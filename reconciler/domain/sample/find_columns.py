@@ -19,7 +19,7 @@ from reconciler.domain.sample.compared_table import ComparedTable
 from reconciler.domain.sample.sampled_table import SampledColumn, SampledTable, ValueKind
 
 NUMBERS: Final = (ValueKind.INTEGER, ValueKind.NUMERIC)
-NOT_COMPARED: Final = "it was not compared with Stripe"
+NOT_COMPARED: Final = "the column was not compared with Stripe"
 _AMOUNT: Final = re.compile(r"amount|total|price|cents|value|sum", re.IGNORECASE)
 _CURRENCY: Final = re.compile(r"curr|ccy|^cur$|iso_?code", re.IGNORECASE)
 _CODE: Final = re.compile(r"[A-Za-z]{3}")
@@ -57,7 +57,11 @@ def best_found(
             agreement = Agreement(len(pairs), sum(agrees(*pair) for pair in pairs))
             is_named = names.search(column.name) is not None
             rank = (agreement.agreeing, is_named, -len(column.name))
-            why = "" if agreement.is_sure(FEW) else f"it agrees with Stripe in {agreement} rows"
+            why = (
+                ""
+                if agreement.is_sure(FEW)
+                else f"the column agrees with Stripe in {agreement} rows"
+            )
             if agreement.agreeing and (best is None or rank > best[0]):
                 best = rank, Found(column, agreement, unit, why)
     return None if best is None else best[1]

@@ -47,10 +47,10 @@ def amount_doubts(
         part = Agreement(len(stored), len(impossible))
         in_unit = f"{impossible[0]} in {mapping.amount_unit} units"
         if other == "major" and part.share >= HALF:
-            what = f"{part} sampled amounts are no whole number of {mapping.amount_unit} units, such as {impossible[0]}"
+            what = f"{part} sampled amounts are not whole numbers of {mapping.amount_unit} units, such as {impossible[0]}"
             yield Doubt(True, what, f'Set amount_unit = "{other}".')
             return
-        what = f"{part} sampled amounts are no whole number of minor units, such as {in_unit}: these rows are not compared"
+        what = f"{part} sampled amounts are not whole numbers of minor units, such as {in_unit}: these rows are not compared"
         yield Doubt(part.share >= HALF, what, "Map a column that holds whole amounts.")
 
     compared = [
@@ -62,12 +62,12 @@ def amount_doubts(
     turned = Agreement(len(compared), sum(_agrees(pair, other) for pair in compared))
     if turned.is_sure(FEW) and agreeing < HALF * len(compared):
         what = (
-            f"in {mapping.amount_unit} units the amounts do not fit Stripe's, and in {other} units they fit for"
-            f" {turned} compared rows"
+            f"read in {mapping.amount_unit} units, the amounts differ from Stripe's; read in {other} units, they "
+            f"agree in {turned} compared rows"
         )
         yield Doubt(True, what, f'Set amount_unit = "{other}".')
     elif len(compared) >= FEW and not agreeing and not turned.agreeing:
-        what = f"the amounts fit Stripe's in none of {len(compared):,} compared rows"
+        what = f"the amounts differ from Stripe's in all {len(compared):,} compared rows"
         yield Doubt(True, what, "Map the column that holds what the customer was asked to pay.")
 
 
@@ -94,13 +94,14 @@ def currency_doubts(pairs: Sequence[Pair], mapping: TableMapping) -> Iterator[Do
         hint = only_one.replace("Set", without, 1) or "Map the column with the currency."
         yield Doubt(
             True,
-            f"the currency is {local} here and {named} at Stripe, and differs in {part} compared rows",
+            f"in {part} compared rows the currency differs from Stripe's, such as {local} in the row and {named} "
+            "at Stripe",
             hint,
         )
     elif mapping.currency_constant is not None:
         yield Doubt(
             False,
-            f"currency_constant is {local}, and {part} compared rows have another currency at Stripe, such as {named}",
+            f"currency_constant is {local}, but Stripe has another currency for {part} compared rows, such as {named}",
             "Map a column with the currency, or leave these rows out with [payments] where.",
         )
 
@@ -128,17 +129,18 @@ def status_doubts(
         lines = [
             f'"{one.word}" = "{one.outcome.value}"' for one in known if one.is_sure and one.outcome
         ]
-        sure = f" Stripe's side of their rows speaks for: {', '.join(lines)}." if lines else ""
+        sure = f" By Stripe's side of these rows, write: {', '.join(lines)}." if lines else ""
         yield Doubt(
             False,
-            f"statuses that are not mapped: {counts} (of {len(payments):,} sampled rows): each of their rows becomes unknown_status",
-            f"Say under [payments.read] what each means.{sure}",
+            f"statuses that are not mapped: {counts} (of {len(payments):,} sampled rows). Each row with such a "
+            "status becomes a discrepancy unknown_status",
+            f"Say under [payments.read] what each status means.{sure}",
         )
     empty = sum(payment.status is None for payment in payments)
     if empty:
         yield Doubt(
             False,
-            f"{empty:,} of {len(payments):,} sampled rows have no status: each becomes unknown_status",
+            f"{empty:,} of {len(payments):,} sampled rows have no status: each becomes a discrepancy unknown_status",
             "Map a column that always has a status, or leave these rows out with payments.where.",
         )
 
@@ -157,19 +159,21 @@ def _contradiction(
     cell = TABLE.get((outcome, at_stripe), Cell.KEEP)
     hint = f'Write "{word}" = "{top.value}" under [payments.read].'
     if mapping.statuses.write.get(outcome) == word:
-        hint += f" Name another status for {outcome.value} under [payments.write], or none."
+        hint += (
+            f" Under [payments.write], name another status for {outcome.value}, or delete its line."
+        )
     if cell is Cell.CORRECT:
         if at_stripe in FINAL_AT_STRIPE:
             yield Doubt(
                 False,
-                f'"{word}" means {outcome.value}, and Stripe says {top.value} for {agreement}: either all their webhooks were'
-                " lost, or the word means something else",
-                f"If it does: {hint}",
+                f'"{word}" is mapped to {outcome.value}, but Stripe says {top.value} for {agreement} rows: either '
+                "the webhooks of all these rows were lost, or the status means something else",
+                f"If the status means something else: {hint}",
             )
     elif cell is not Cell.KEEP:
         yield Doubt(
             True,
-            f'"{word}" means {outcome.value}, but Stripe says {top.value} for {agreement}',
+            f'"{word}" is mapped to {outcome.value}, but Stripe says {top.value} for {agreement} rows',
             hint,
         )
 
@@ -190,7 +194,7 @@ def metadata_doubts(intents: Sequence[Intent], rules: Rules) -> Iterator[Doubt]:
         }
         yield Doubt(
             False,
-            f"{part} newest PaymentIntents have the metadata {wanted}: a PaymentIntent without it and without a row is never"
-            " reported",
+            f"{part} newest PaymentIntents have the metadata {wanted}: a PaymentIntent that has neither this metadata nor a"
+            " row is never reported",
             f"Remove {' and '.join(sorted(keys))}, unless other applications make most payments of this Stripe account.",
         )

@@ -82,10 +82,12 @@ def meaning(word: str, stripe: Mapping[Outcome, int]) -> WordMeaning:
     usual = usual_meaning(word)
     compared = sum(stripe.values())
     if not compared:
-        return WordMeaning(word, usual, stripe, False, "no row of it was compared with Stripe")
+        return WordMeaning(
+            word, usual, stripe, False, "no row with this status was compared with Stripe"
+        )
     top = max(stripe, key=lambda outcome: (stripe[outcome], outcome))
     agreement = Agreement(compared, stripe[top])
-    said = f"Stripe says {top.value} for {agreement}"
+    said = f"Stripe says {top.value} for {agreement} rows"
     if top is Outcome.UNKNOWN:
         return WordMeaning(word, usual, stripe, False, said)
     if agreement.is_sure(ENOUGH):
@@ -94,7 +96,7 @@ def meaning(word: str, stripe: Mapping[Outcome, int]) -> WordMeaning:
         # a shop releases orders whose PaymentIntent stays open; but only Stripe knows that money went back
         if _agree(usual, top) and usual not in (Outcome.REFUNDED, Outcome.DISPUTED):
             return WordMeaning(word, usual, stripe, True)
-        why = f"{said}, but the word reads as {usual.value}"
+        why = f"{said}, but the word usually means {usual.value}"
         return WordMeaning(word, top, stripe, False, why)
     if usual is not None and usual.is_open and compared >= ENOUGH:
         kept = sum(count for outcome, count in stripe.items() if _agree(usual, outcome))
@@ -110,8 +112,8 @@ def meaning(word: str, stripe: Mapping[Outcome, int]) -> WordMeaning:
     if usual is None and compared >= ENOUGH and top is Outcome.INCOMPLETE:
         # a declined attempt leaves an open payment as open as it was
         unpaid = stripe[top] + stripe.get(Outcome.FAILED, 0)
-        counts = f"at Stripe {unpaid:,} of {compared:,} are unpaid, and {compared - unpaid:,} have gone on"
-        few = f"{counts}: if it is the word for an open payment, these lost their webhook"
+        counts = f"at Stripe, {unpaid:,} of {compared:,} rows are unpaid, and {compared - unpaid:,} are not"
+        few = f"{counts}: if this status means an open payment, the others lost their webhooks"
     return WordMeaning(word, usual or top, stripe, False, few)
 
 

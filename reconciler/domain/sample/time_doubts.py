@@ -27,7 +27,8 @@ def created_doubts(
     if empty.agreeing:
         yield Doubt(
             False,
-            f"{empty} sampled rows have no usable time in created: sweeps over a range of time leave them out",
+            f"{empty} sampled rows have no usable time in created: a sweep over a range of time does not examine "
+            "these rows",
             "Map the column that is set when a row is made.",
         )
     offsets = [
@@ -40,8 +41,8 @@ def created_doubts(
         return
     part = Agreement(len(offsets), len(far))
     what = (
-        f"created is more than an hour from Stripe's time in {part} compared rows, by {timedelta(seconds=median(far))} in the"
-        " middle: sweeps over a range of time look in the wrong place"
+        f"created is more than an hour from Stripe's time in {part} compared rows (median: "
+        f"{timedelta(seconds=median(far))}): a sweep over a range of time examines the wrong range"
     )
     yield Doubt(False, what, _hint(far, pairs, mapping))
 

@@ -83,8 +83,8 @@ def _acceptance(
     status = account.rules.statuses.write.get(outcome)
     if status is None:
         raise CannotAcceptError(
-            f"{wanted} is {outcome.value} at Stripe, and the table has no value for that.",
-            f"Add {outcome.value} to [payments.write], or resolve it with a note.",
+            f"{wanted} is {outcome.value} at Stripe, and [payments.write] has no status for {outcome.value}.",
+            f"Add {outcome.value} to [payments.write], or resolve the discrepancy with a note.",
         )
     return Acceptance(accepted, match, intent, outcome, status, key)
 
@@ -176,7 +176,7 @@ def _answer(transaction: PageTransaction, request: AcceptanceRequest, written: A
     """Answer the request in the transaction of its write. Raises AcceptanceAnsweredError, which takes the write back."""
     if not transaction.answer_acceptance(request.id, redact(" ".join(written.lines))):
         raise AcceptanceAnsweredError(
-            f"request {request.id} of {request.asked_by} does not wait any more: nothing was written."
+            f"request {request.id} of {request.asked_by} is answered already: nothing was written."
         )
 
 
@@ -192,7 +192,7 @@ def _row_to_write(again: Loaded, discrepancy: Discrepancy, acceptance: Acceptanc
     unreadable = next((row for row in (payment, *others) if row.unreadable is not None), None)
     if unreadable is not None:
         raise CannotAcceptError(
-            f"row {unreadable.key}: the SQL text of payments.{unreadable.unreadable} fails for it, so that it cannot be read.",
+            f"row {unreadable.key} cannot be read: the SQL text of payments.{unreadable.unreadable} fails for this row.",
             "Correct the row or the SQL text, and run the sweep again.",
         )
     paid = next((row for row in others if row.outcome is Outcome.SUCCEEDED), None)
@@ -204,7 +204,7 @@ def _row_to_write(again: Loaded, discrepancy: Discrepancy, acceptance: Acceptanc
     if payment.outcome is outcome and payment.payment_intent == intent.id:
         raise CannotAcceptError(
             f"row {key} already says {outcome.value}: there is no outcome to write.",
-            "Correct the amount or the currency by hand and resolve it with a note.",
+            "Correct the amount or the currency by hand, and resolve the discrepancy with a note.",
         )
     if payment.stored_id is not None and payment.payment_intent != intent.id:
         raise CannotAcceptError(
@@ -241,7 +241,7 @@ def _raise_if_amount_differs(payment: Payment, acceptance: Acceptance) -> None:
         raise CannotAcceptError(
             f"row {payment.key} says {payment.amount} {payment.currency}, and Stripe {amount} {intent.currency}"
             " (in minor units): nothing was written.",
-            "If that is right, accept it with --amount-differs: the row keeps its amount.",
+            "If Stripe's amount is right, accept it with --amount-differs: the row keeps its amount.",
         )
 
 
@@ -323,9 +323,9 @@ def _remark(acceptance: Acceptance) -> str | None:
     if money.dispute is not None:
         return f"The payment is disputed ({money.dispute.status})."
     if money.refunded is None:
-        return "Stripe does not show whether a part of it was refunded or released."
+        return "Stripe does not show whether a part of the payment was refunded or released."
     if money.refunded:
-        return f"{money.refunded} {intent.currency} of it (in minor units) were refunded."
+        return f"Refunded at Stripe: {money.refunded} {intent.currency} (in minor units)."
     return None
 
 

@@ -134,7 +134,7 @@ def raise_if_changed(
         raise CannotAcceptError(
             f"discrepancy {request.discrepancy} {what} since {request.asked_by} accepted Stripe's side:"
             " nothing was written.",
-            "Look at it again, and accept what it says now.",
+            "Look at the discrepancy again, and accept what it says now.",
         )
 
 
@@ -151,6 +151,6 @@ def raise_if_stripe_changed(discrepancy: Discrepancy, intent: Intent) -> None:
         ]
     if changed:
         raise CannotAcceptError(
-            f"Stripe says something else of {intent.id} now ({', '.join(changed)}): nothing was written.",
-            "The next sweep shows it. Look at it again, and accept what it says then.",
+            f"Stripe's side of {intent.id} has changed since then ({', '.join(changed)}): nothing was written.",
+            "The next sweep records the change. Look at the discrepancy after that, and accept what it says then.",
         )

@@ -117,7 +117,7 @@ class Closer:
             raise CloseRefusedError(
                 Refusal.UNKNOWN_ACTOR,
                 f"[review.people] names no person with the user name {self.identity}.",
-                f'Add it to the configuration, such as: [review.people] ana = ["{self.identity}"]',
+                f'Add this user name to the configuration, such as: [review.people] ana = ["{self.identity}"]',
             )
         return person
 
@@ -152,7 +152,7 @@ def prepare(
         raise CloseRefusedError(
             Refusal.ALREADY_SIGNED,
             f"the period was signed by {steps[-1].person}.",
-            "Open it again first with: reconciler close PERIOD --reopen --note TEXT",
+            "Open the period again first with: reconciler close PERIOD --reopen --note TEXT",
         )
     # microseconds, as the ledger writes them
     cutoff = min(cutoff, now)
@@ -173,28 +173,28 @@ def sign(ledger: PeriodLedger, period: Period, now: datetime, closer: Closer) ->
             f"the period was signed by {steps[-1].person}."
             if is_signed
             else "no version of the period is prepared.",
-            "" if is_signed else "Prepare it with: reconciler close PERIOD --prepare",
+            "" if is_signed else "Prepare the period with: reconciler close PERIOD --prepare",
         )
     prepared = steps[-1]
     if prepared.person == person and closer.signing.needs_four_eyes(prepared.figures):
         raise CloseRefusedError(
             Refusal.SAME_PERSON,
-            f"{person} has prepared the period, and its money is above review.four_eyes_above.",
-            "Another person has to sign it.",
+            f"{person} has prepared the period, and the period has more money than review.four_eyes_above.",
+            "Another person has to sign the period.",
         )
     figures = _checked_figures(ledger, period, prepared.cutoff, now)
     if changes(prepared.figures, figures):
         raise CloseRefusedError(
             Refusal.CHANGED_SINCE_PREPARED,
             "the figures have changed since the period was prepared.",
-            "See them with reconciler close PERIOD --diff, and prepare the period anew.",
+            "See what has changed with reconciler close PERIOD --diff, and prepare the period anew.",
         )
     above = closer.signing.above_materiality(figures)
     if above:
         raise CloseRefusedError(
             Refusal.UNEXPLAINED_ABOVE_MATERIALITY,
-            f"more than review.materiality is unexplained in {', '.join(above).upper()}.",
-            "Find out what it is with: reconciler statement PERIOD",
+            f"the unexplained money is more than review.materiality allows, in {', '.join(above).upper()}.",
+            "See the unexplained money with: reconciler statement PERIOD",
         )
     return _add(
         ledger,
@@ -247,7 +247,7 @@ def _checked_figures(
         raise CloseRefusedError(
             Refusal.PERIOD_NOT_ENDED,
             f"the period ends on {period.last} ({period.zone}), after the cut-off.",
-            "Prepare it after its end, with a --cutoff after its end.",
+            "Prepare the period when it has ended, with a --cutoff after its last day.",
         )
     statement = ledger.statement(period, cutoff)
     if not statement.is_complete:
@@ -255,9 +255,9 @@ def _checked_figures(
         more = len(statement.days_not_examined) - 5
         raise CloseRefusedError(
             Refusal.DAYS_NOT_EXAMINED,
-            f"by the cut-off no sweep had examined {days}{f' and {more} more days' if more > 0 else ''}.",
-            "Examine them with reconciler sweep --kind window --since DATE --until DATE --record, and prepare the period"
-            " with a --cutoff after that.",
+            f"at the cut-off, these days had not been examined: {days}{f' and {more} more' if more > 0 else ''}.",
+            "Examine these days with reconciler sweep --kind window --since DATE --until DATE --record, and "
+            "prepare the period with a --cutoff after that sweep.",
         )
     broken = ledger.first_break()
     if broken is not None:
@@ -303,7 +303,7 @@ def _add(
     if not ledger.add_step(period, after, Draft(action, body)):
         raise CloseRefusedError(
             Refusal.CHANGED_MEANWHILE,
-            "another person has prepared, signed or opened the period meanwhile.",
-            "See it with: reconciler close PERIOD --show",
+            "in the meantime, another person has prepared, signed or opened the period.",
+            "See who, and when, with: reconciler close PERIOD --show",
         )
     return replace(ledger.steps(period)[-1])

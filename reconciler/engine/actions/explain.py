@@ -247,7 +247,7 @@ def rule_text(match: Match, decision: Decision) -> str:
     """The rule behind a decision, as a sentence."""
     intent = match.intent
     if isinstance(intent, MissingIntent):
-        return "Stripe does not know this id. That is never a verdict about the money."
+        return "Stripe does not know this id. That says nothing about the money."
     sides = _sides_text(match, intent)
     match decision:
         case Keep():
@@ -269,7 +269,7 @@ def rule_text(match: Match, decision: Decision) -> str:
 def _sides_text(match: Match, intent: Intent) -> str:
     """What each side says, and what the decision table says to it."""
     if not match.payments:
-        return f"Stripe says {intent.outcome.value}, and no row holds this intent"
+        return f"Stripe says {intent.outcome.value}, and no row holds this PaymentIntent"
     outcomes = {payment.outcome for payment in match.payments}
     local = " and ".join(sorted(outcome.value for outcome in outcomes))
     cells = sorted(
@@ -279,5 +279,9 @@ def _sides_text(match: Match, intent: Intent) -> str:
             if (outcome, intent.outcome) in TABLE
         }
     )
-    table = f"the table says {', '.join(cells)}" if cells else "not in the table"
-    return f"local {local} against Stripe's {intent.outcome.value}: {table}"
+    table = (
+        f"the decision table says {', '.join(cells)}"
+        if cells
+        else ("the decision table has no entry for this")
+    )
+    return f"The row says {local}, and Stripe says {intent.outcome.value}; {table}"

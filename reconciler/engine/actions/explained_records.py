@@ -32,7 +32,9 @@ def with_records(found: Explanation, local: LocalSide, named_account: str | None
     ended = [one for one in local.discrepancies if _has_ended(one, found)]
     standing = worst_open(one for one in local.discrepancies if one not in ended)
     if standing is not None and _comes_first(standing, found.decision):
-        agreed = found.rule.replace(AGREED, "Both sides agree about this PaymentIntent alone.")
+        agreed = found.rule.replace(
+            AGREED, "For this PaymentIntent itself, both sides say the same."
+        )
         rule = f"{agreed} {discrepancy_text(standing)}"
         return _with_standing(found, standing, rule, named_account)
     if standing is None and ended:
@@ -72,7 +74,7 @@ def _of_the_payer(found: Explanation, one: Discrepancy, named_account: str | Non
         others = tuple(item for item in decision.findings if item.kind is not Kind.MISSING_LOCALLY)
         decision = Flag(others) if others else Keep()
     held = f" The row holds {one.payment_intent}." if one.payment_intent else ""
-    rule = f"{intent} is the payer in an open discrepancy. {discrepancy_text(one)}{held}"
+    rule = f"{intent} paid for the order of an open discrepancy. {discrepancy_text(one)}{held}"
     return _with_standing(replace(found, decision=decision), one, rule, named_account)
 
 

@@ -64,7 +64,7 @@ def redact_note(store: ReviewStore, note_id: int, by: AskedBy) -> Note:
             f"there is no note {note_id}.", "Show the notes of a discrepancy: reconciler note ID"
         )
     if not store.redact_note(note, by):
-        raise UsageError(f"the text of note {note_id} was blanked before.")
+        raise UsageError(f"the text of note {note_id} is blanked already.")
     return store.note(note_id) or note
 
 

@@ -25,7 +25,7 @@ def reopen(
         for discrepancy in found:
             if not may_be_reopened(discrepancy):
                 raise UsageError(
-                    f"discrepancy {discrepancy.id} is {discrepancy.state.value}: there is no decision to take back.",
+                    f"discrepancy {discrepancy.id} is {discrepancy.state.value}: no person has decided about it.",
                     "Only a resolved, ignored or reverted discrepancy can be opened again.",
                 )
         transaction.reopen([item.id for item in found])

@@ -57,7 +57,7 @@ def resolve(
         if corrected:
             # it would leave the list of what was put right, and nothing is left to settle
             raise AlreadyCorrectedError(
-                f"Reconciler has corrected the rows of {', '.join(corrected)}: nothing is left to settle.",
+                f"Reconciler has corrected the rows of discrepancy {', '.join(corrected)}: nothing is left to resolve.",
                 "Write a note with: reconciler note ID TEXT",
             )
         transaction.settle([item.id for item in found], state, accepted.note, by.name)
@@ -99,14 +99,14 @@ def _key(discrepancy: Discrepancy, row: str | None) -> str:
     if discrepancy.payment_intent is None:
         raise UsageError(
             f"discrepancy {discrepancy.id} is about no PaymentIntent: there is no outcome to accept.",
-            "Correct the row by hand and resolve it with a note.",
+            "Correct the row by hand, and resolve the discrepancy with a note.",
         )
     if row is not None:
         # a discrepancy has a key with a secret in it masked
         if storable(row) not in discrepancy.keys:
             raise UsageError(
                 f"discrepancy {discrepancy.id} does not name row {row}.",
-                f"It names: {', '.join(discrepancy.keys) or 'no row'}.",
+                f"The discrepancy names: {', '.join(discrepancy.keys) or 'no row'}.",
             )
         return storable(row)
     if len(discrepancy.keys) != 1:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reconciler.engine.account import OpenAccount
 
 PAGE: Final = 100
-ROW_CHANGED: Final = "its row is locked or has changed since"
+ROW_CHANGED: Final = "the row is locked, or has changed since the correction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,9 @@ def raise_if_of_another_table(
     """
     if any(entry.seq < last_rebind for entry in entries):
         raise UsageError(
-            f"Sweep {sweep} corrected rows before the account was bound to another table (ledger entry {last_rebind}):"
-            " its keys may name other rows now. Nothing was written.",
-            "Take its corrections back by hand; the ledger has the earlier values: reconciler export --format jsonl",
+            f"Sweep {sweep} corrected rows before the account was bound to another table (ledger entry "
+            f"{last_rebind}): the same keys may name other rows now. Nothing was written.",
+            "Undo this sweep's corrections by hand; the ledger has the earlier values: reconciler export --format jsonl",
         )
 
 
@@ -89,7 +89,9 @@ def _revert_entries(
     entries: Sequence[CorrectionEntry],
 ) -> Reverted:
     open_entries = [entry for entry in entries if not entry.reverted]
-    skipped = [_skipped(entry, "already taken back") for entry in entries if entry.reverted]
+    skipped = [
+        _skipped(entry, "the correction is undone already") for entry in entries if entry.reverted
+    ]
     reverted = 0
     for start in range(0, len(open_entries), PAGE):
         page = open_entries[start : start + PAGE]
@@ -162,11 +164,11 @@ def _why_not(
 ) -> str | None:
     """Why a correction cannot be taken back; None if it can."""
     if entry.key in refused:
-        return f"the table refuses it: {refused[entry.key].message}"
+        return f"the table refuses the write: {refused[entry.key].message}"
     if row is None or not _is_as_corrected(row, entry):
         return ROW_CHANGED
     if any(is_masked(value) for value in entry.before.values()):
-        return "its earlier value held a secret, which the ledger does not keep"
+        return "the row's earlier value held a secret, which the ledger does not keep"
     return None
 
 
@@ -186,9 +188,12 @@ def _why_not_columns(entry: CorrectionEntry, now: Mapping[str, WrittenValue]) ->
         if name not in now:
             return f"[payments.set] does not name the row's column {name} any more"
         if now[name] != values["after"]:
-            return f"the row's column {name} has changed since"
+            return f"the row's column {name} has changed since the correction"
         if isinstance(values["before"], Mapping):
-            return f"the earlier value of the row's column {name} cannot be put back: the ledger has only its SHA-256"
+            return (
+                f"the earlier value of the row's column {name} cannot be put back: the ledger has only the SHA-256 "
+                "of the value"
+            )
     return None
 
 

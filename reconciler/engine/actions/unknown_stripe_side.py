@@ -55,12 +55,12 @@ def step_without_intent(local: LocalSide) -> NextStep:
 def why_unknown(named: NamedPayment) -> str:
     """Why nothing says which PaymentIntent a payment is."""
     if named.looked_up is not None:
-        return "Stripe names no PaymentIntent for this id."
+        return "Stripe knows no PaymentIntent for this id."
     if _foreign_text(named) is not None:
         return "the row holds no id of a PaymentIntent."
     if _has_row_of_no_account(named):
-        return "the row belongs to no account of the configuration."
-    return "no PaymentIntent is known for it."
+        return "the row belongs to no configured account."
+    return "no PaymentIntent is known for this payment."
 
 
 def _foreign_text(named: NamedPayment) -> str | None:

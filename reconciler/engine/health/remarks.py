@@ -72,7 +72,13 @@ def remarks(status: AccountStatus, expected: Expectations) -> tuple[Remark, ...]
         used = status.reads / expected.reads
         if used >= SCARCE:
             level = StatusLevel.CRITICAL if used >= 1 else StatusLevel.WARNING
-            found.append(Remark(level, f"{used:.0%} of the reads of 30 days are used", "plan"))
+            found.append(
+                Remark(
+                    level,
+                    f"{used:.0%} of the reads that Reconciler may make in 30 days are used",
+                    "plan",
+                )
+            )
     return tuple(sorted(found, key=lambda remark: -remark.level))
 
 
@@ -132,7 +138,9 @@ def _of_service(status: AccountStatus) -> Iterator[Remark]:
 
 def _of_findings(status: AccountStatus) -> Iterator[Remark]:
     if status.held_back:
-        what = f"{status.held_back} corrections were held back by per_hour: review them, and apply them"
+        what = (
+            f"corrections.per_hour held back {status.held_back} corrections: review and apply them"
+        )
         yield Remark(StatusLevel.CRITICAL, what, "sweep --kind due", Check.FINDINGS)
     for refusals in status.refusals:
         rule = f" ({refusals.constraint})" if refusals.constraint else ""
@@ -158,17 +166,17 @@ def _of_outbox(outbox: OutboxStatus, expected: Expectations) -> Iterator[Remark]
     # a given-up row is never delivered by itself, so a person has to act
     if outbox.given_up:
         what = (
-            f"{outbox.given_up} deliveries were given up, {outbox.waiting} rows of the outbox wait,"
-            f" the oldest for {duration_text(age)}{why}"
+            f"{outbox.given_up} outbox rows were given up, {outbox.waiting} outbox rows wait, the oldest for "
+            f"{duration_text(age)}{why}"
         )
         yield Remark(StatusLevel.CRITICAL, what, OUTBOX)
     elif expected.delivers and _fails(outbox, age):
         since = outbox.failing_since
         begin = f"{duration_text(age)} ago" if since is None else f"{since:%Y-%m-%d %H:%M:%S} UTC"
-        what = f"deliveries to the endpoint fail since {begin}: {outbox.waiting} rows of the outbox wait{why}"
+        what = f"deliveries to your endpoint have failed since {begin}: {outbox.waiting} outbox rows wait{why}"
         yield Remark(StatusLevel.WARNING, what, OUTBOX)
     elif expected.delivers and age > UNDELIVERED.total_seconds():
-        what = f"{outbox.waiting} rows of the outbox are not delivered, the oldest for {duration_text(age)}{why}"
+        what = f"{outbox.waiting} outbox rows are not delivered, the oldest for {duration_text(age)}{why}"
         yield Remark(StatusLevel.WARNING, what, OUTBOX)
 
 

@@ -98,7 +98,7 @@ class Lease:
         if self._lost.is_set():
             raise LeaseLostError(
                 "Another process has taken over this account.",
-                "Nothing was written after that; run the sweep again when the other has finished.",
+                "Nothing was written after that. Run the sweep again when the other process has finished.",
             )
 
     def _keep(self) -> None:

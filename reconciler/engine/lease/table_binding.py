@@ -126,8 +126,9 @@ class TableGuard:
             raise ConfigurationError(
                 (
                     ConfigurationFault(
-                        f"The ledger of account {self._account} names other rows than {self._configured.described} has:"
-                        f" of {len(rows)} rows, {found} are there with the same PaymentIntent.",
+                        f"The ledger of account {self._account} does not fit the table "
+                        f"{self._configured.described}: of {len(rows)} rows that the ledger names, the table has "
+                        f"{found} with the same PaymentIntent.",
                         self._hint("this is the right table"),
                     ),
                 )
@@ -146,6 +147,6 @@ class TableGuard:
 
     def _hint(self, condition: str) -> str:
         return (
-            f"For another table use another account name. If {condition}, run: reconciler migrate --rebind"
-            f" {shlex.quote(self._account)}"
+            f"If this is another table, give the account another name. If {condition}, run: reconciler migrate "
+            f"--rebind {shlex.quote(self._account)}"
         )

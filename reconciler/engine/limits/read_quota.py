@@ -83,10 +83,10 @@ class ReadQuota:
         with self._lock:
             if self._left(source, by_service) <= 0:
                 raise QuotaSpentError(
-                    f"The part of this account's {self.allowed:,} reads in {QUOTA_DAYS} days that"
-                    f" {_reader_of(source)} may use now is spent, so {endpoint} was not read.",
-                    "Reads become available again day by day. If Stripe allows the account more, set [budget]"
-                    " reads_per_30_days; share is the part of it that Reconciler uses.",
+                    f"This account has {self.allowed:,} reads in {QUOTA_DAYS} days. The part of them that "
+                    f"{_reader_of(source)} may use now is spent, so {endpoint} was not read.",
+                    "Reads become available again day by day. If Stripe allows the account more reads, set "
+                    "[budget] reads_per_30_days; [budget] share is the part of them that Reconciler uses.",
                 )
             self._taken[source] += 1
 

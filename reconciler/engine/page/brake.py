@@ -64,13 +64,13 @@ class Brake:
     def ask(self) -> None:
         """Ask the person whether the sweep may go on. Raises BrakeError if they do not say yes."""
         found = (
-            f"Of {self._examined:,} examined payments, this sweep would now have corrected {self._would_correct:,}"
-            f" rows; it has corrected {self._report.corrected:,}."
+            f"This sweep has corrected {self._report.corrected:,} rows. With its next page it would have corrected "
+            f"{self._would_correct:,} rows, of {self._examined:,} examined payments."
         )
-        if not self._requester.confirms(f"{found} Is the mapping right, and may it go on?"):
+        if not self._requester.confirms(f"{found} Is the mapping right, and may the sweep go on?"):
             raise BrakeError(
-                f"{found} So many corrections may mean a wrong mapping, so it stopped before the next page.",
-                "If they are right, allow them with --yes.",
+                f"{found} So many corrections may mean a wrong mapping, so the sweep stopped before that page.",
+                "If the corrections are right, allow them with --yes.",
             )
         self._is_released = True
 

@@ -163,14 +163,18 @@ class OrderQuestions:
         """Nothing negative is written while the order is not known; the intents are read again."""
         pages_to_record.store_rechecks(
             [
-                Recheck(one.intent.id, one.intent.seen_at + AGAIN, "its order is not known yet")
+                Recheck(
+                    one.intent.id,
+                    one.intent.seen_at + AGAIN,
+                    "the order of the payment is not known yet",
+                )
                 for one in answers
             ]
         )
         self._report.examined += len(answers)
         self._report.waiting += len(answers)
         for one in answers:
-            line = f"its order could not be read: {why}"
+            line = f"the order of the payment could not be read: {why}"
             self._report.add_line(ReportLine(DecisionKind.WAIT, one.intent.id, (), why=line))
 
 

@@ -63,11 +63,15 @@ class OrdersOfUnmatched:
             known = self._order_intents.of_orders((), wanted)
         except StripeUnavailableError as error:
             for order in sorted(wanted):
-                self._report.miss(f"order {order}", f"Its intents could not be read: {error}")
+                self._report.miss(
+                    f"order {order}", f"The PaymentIntents of the order could not be read: {error}"
+                )
             return frozenset(), []
         whole = known.complete - known.unread.keys()
         for order in sorted(wanted - whole):
-            why = known.unread.get(order, "Stripe's search does not show every intent of it.")
+            why = known.unread.get(
+                order, "Stripe's search does not show every PaymentIntent of the order."
+            )
             self._report.miss(f"order {order}", why)
 
         # an intent that another row holds is that row's

@@ -154,7 +154,7 @@ class PageChanges:
         ):
             # the same write to the same row was refused some hours ago, and its finding is open
             self._rechecks.append(earlier)
-            return Wait(earlier.due_at, "the table refused its correction")
+            return Wait(earlier.due_at, "the table has refused this correction")
 
         written = {write.payment.key for write in self._writes}
         if not written.isdisjoint(payment.key for payment in decision.payments):

@@ -108,7 +108,7 @@ class PagesToRecord:
         for item in unanswered:
             name = item.match.intent.id
             if item.why is not None:
-                self._report.miss(name, f"Its {item.question.value} could not be read: {item.why}")
+                self._report.miss(name, f"The {item.question.value} could not be read: {item.why}")
             elif name in by_id:
                 # an intent that comes again replaces itself, so that its row is never written twice
                 self._order_questions[name] = (item.match, by_id[name])

@@ -304,7 +304,7 @@ class PageReconciler:
         # what a changed row makes necessary to know is read by the next sweep, not while rows are locked
         late += [item.match for item in decided_again.unanswered]
         kept = [item for item in decided_again.decisions if not changes.makes_late(item)]
-        why = "its row is locked or has changed since it was loaded"
+        why = "the row is locked, or has changed since Reconciler read it"
         waiting = (MatchDecision(match, Wait(now, why)) for match in (*late, *gone))
         return [*kept, *waiting]
 

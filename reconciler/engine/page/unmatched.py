@@ -65,8 +65,8 @@ class UnmatchedIntents:
         if len(kept) < len(answers):
             self.is_whole = False
             why = (
-                f"A sweep keeps no more than {MOST:,} of them. Choose a shorter range, or set [payments] metadata"
-                " so that fewer intents count as yours."
+                f"A sweep keeps at most {MOST:,} PaymentIntents without a row. Choose a shorter range, or set "
+                "[payments] metadata so that fewer PaymentIntents count as yours."
             )
             self._report.miss(WHAT, why, len(answers) - len(kept))
 

@@ -29,7 +29,7 @@ def with_fact(stripe: Stripe, match: Match, question: Question) -> Match:
         case Question.DISPUTES:
             facts = replace(facts, disputes=stripe.disputes(charge_id))
         case Question.ORDER:
-            raise ValueError("an order is read for many matches together")
+            raise ValueError("an order cannot be read for one match alone")
         case _ as unreachable:
             assert_never(unreachable)
     return replace(match, facts=facts)
@@ -38,5 +38,5 @@ def with_fact(stripe: Stripe, match: Match, question: Question) -> Match:
 def _charge_id(match: Match) -> str:
     charge = match.intent.charge if isinstance(match.intent, Intent) else None
     if charge is None:
-        raise ValueError("only a charge has refunds and disputes")
+        raise ValueError("a PaymentIntent without a charge has no refunds and no disputes")
     return charge.id

@@ -179,7 +179,7 @@ class Fetcher:
             return FetchedPage((), (lost,), Origin.LIST, stretch), None
         answers = tuple(FetchedIntent(intent, at) for intent in page.intents)
         unreadable = tuple(
-            Unexamined(intent, "Stripe's answer about it could not be read.")
+            Unexamined(intent, "Stripe's answer about this PaymentIntent could not be read.")
             for intent in page.unreadable
         )
         # an object that could not be read is missing from the list, so it counts as a failure of the page

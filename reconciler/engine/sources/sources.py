@@ -232,7 +232,7 @@ class DueSource:
         # the tail leaves the others to the next sweep of due, which reports what it cannot read
         if are_more and not is_tail:
             why = (
-                "One sweep reads no more of them. The next sweep reads the rest."
+                "This is the most that one sweep reads. The next sweep reads the rest."
                 if is_bound
                 else QUOTA_SHORT
             )

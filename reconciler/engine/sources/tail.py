@@ -99,7 +99,7 @@ class TailSource:
             return
         epoch = self._actor.epoch
         if self._lost:
-            why = "an event names it, and it could not be read"
+            why = "an event names this PaymentIntent, but Reconciler could not read it"
             rechecks = tuple(Recheck(intent, self._stripe.now(), why) for intent in self._lost)
             with self._store.transaction(epoch) as transaction:
                 transaction.write(PageRecord(rechecks=rechecks))
@@ -128,8 +128,8 @@ class TailSource:
         self._handled_until = handled
         if handled is None and CURSOR in cursors:
             self._fall_back(
-                "The tail's cursor lies in the future, because a clock was wrong when it was moved: the window was"
-                " read instead.",
+                "The stored time of the last event lies in the future, because a clock was wrong when it was "
+                "stored. Instead of the tail, Reconciler read the window.",
                 now,
             )
             return None
@@ -140,8 +140,8 @@ class TailSource:
         latest = handled if deep is None else max(handled, deep)
         if now - latest > RETENTION:
             self._fall_back(
-                f"The tail was last read until {latest:%Y-%m-%d %H:%M} UTC, and Stripe keeps events for"
-                " 30 days: the window was read instead.",
+                f"The tail was last read until {latest:%Y-%m-%d %H:%M} UTC, and Stripe keeps events for 30 days "
+                "only. Instead of the tail, Reconciler read the window.",
                 now,
             )
             return None

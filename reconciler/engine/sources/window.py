@@ -42,7 +42,7 @@ class WindowSource:
         # an earlier sweep has probably listed the older part, so the newest part is worth more
         if chosen.left_out is not None:
             created = range_text(chosen.left_out)
-            what = f"{chosen.rows_left_out:,} payments, and the intents created {created}"
+            what = f"{chosen.rows_left_out:,} payments, and the PaymentIntents created {created}"
             self._reader.leave_out(what, max(1, chosen.rows_left_out))
         if chosen.part is not None:
             yield from self._list(chosen.part, chosen.rows)

@@ -21,8 +21,8 @@ from reconciler.engine.sources.sources import Sources
 from reconciler.engine.sweep_context import Actor, StopToken, SweepContext
 
 KEY_IN_DOUBT: Final = (
-    "Stripe knew none of the PaymentIntents that rows name, so the key may belong to another account. PaymentIntents"
-    " without a row were not recorded."
+    "Stripe knew none of the PaymentIntents that your rows name, so the key may belong to another account. "
+    "PaymentIntents without a row were not recorded."
 )
 EARLIEST_ROW: Final = timedelta(days=1)
 """How long before its intent a row may have been created that holds the intent's Checkout Session: it lives a day."""

@@ -62,7 +62,7 @@ class StripeKeyCheck:
     def _raise_if_mostly_missing(self) -> None:
         if self._mostly_missing:
             raise WrongKeyError(
-                f"Stripe does not know {self._missing} of the {self._retrieved} PaymentIntents asked for:"
-                " the key is of another account or of the other mode.",
+                f"Stripe does not know {self._missing} of the {self._retrieved} PaymentIntents that Reconciler "
+                "asked for: the key belongs to another account, or to the other mode (live or test).",
                 "Nothing was recorded. Check the key, stripe_account, and payments.payment_intent.",
             )

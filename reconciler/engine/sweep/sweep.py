@@ -91,7 +91,7 @@ class Sweep:
         except KeyboardInterrupt:
             # the person still gets the report of what was recorded before
             report.complete = False
-            report.stopped = "It was interrupted; what had been recorded stays."
+            report.stopped = "The sweep was interrupted. What it had recorded stays."
         if self._comparison is not None:
             self._comparison.report_changes()
         if report.row_ids != RowIdCounts():
@@ -117,8 +117,8 @@ class Sweep:
             return
         if found.rows:
             report.notes.append(
-                f"Rows that belong to no configured account: {found.rows:,}, by what their account column holds:"
-                f" {found.text}. No sweep examines them."
+                f"Rows that belong to no configured account: {found.rows:,}. Their account column holds: "
+                f"{found.text}. No sweep examines these rows."
             )
 
     def _compared_with_review(self, review: Review, requester: Requester) -> ReviewComparison:
@@ -251,7 +251,7 @@ class Sweep:
         self._lost_pages = self._lost_pages + 1 if page.is_lost else 0
         if self._lost_pages >= LOST_PAGES and not self._stop_token.is_stopping:
             raise StripeUnavailableError(
-                f"Stripe answered nothing of {LOST_PAGES} pages in a row.",
+                f"Stripe gave no usable answer for {LOST_PAGES} pages in a row.",
                 f"The last error was: {page.failures[-1].why}",
             )
 
@@ -311,7 +311,7 @@ class Sweep:
 
     def _report_unknown(self, decided_page: DecidedPage) -> None:
         """Report the intents that a person named and that neither side knows."""
-        why = "Neither Stripe nor the table knows it: check the id, the key and the account."
+        why = "Neither Stripe nor your table knows this PaymentIntent: check the id, the key and the account."
         for item in decided_page.decisions:
             if isinstance(item.match.intent, MissingIntent) and not item.match.payments:
                 self.report.miss(item.match.intent.id, why)

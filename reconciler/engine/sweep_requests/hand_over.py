@@ -166,7 +166,7 @@ def hand_over(
     if state.status is RequestStatus.REFUSED or state.result is None:
         raise LeaseHeldError(
             f"The service {service.holder} refused the sweep: {state.answer}",
-            "Correct what this message names, and run the command again.",
+            "Correct what the service's answer names, and run the command again.",
         )
     answer = from_dict(state.result)
     # only now: a service that dies before leaves the whole sweep, with every line of it, to another process
@@ -204,7 +204,7 @@ def _wait_for_answer(
 
 def _stop_waiting(requests: SweepRequests, number: int) -> str:
     if requests.withdraw(number, _WITHDRAWN):
-        return "It was interrupted before the service had taken the request: nothing was done."
+        return "The command was interrupted before the service had taken its request: nothing was done."
     return (
         "The command was interrupted; the service continues the sweep. reconciler status shows it."
     )

@@ -105,7 +105,8 @@ def from_dict(fields: Mapping[str, Any]) -> SweepReport:
 def of_another_version(error: Exception) -> ReconcilerError:
     """What a person is told if what the service has stored could not be read."""
     return ReconcilerError(
-        f"The service's report could not be read ({type(error).__name__}): it is of another version.",
+        f"The service's report could not be read ({type(error).__name__}): the service has another version than "
+        "this command.",
         "The sweep itself has ended; reconciler status shows it. Install the same version on both sides.",
     )
 

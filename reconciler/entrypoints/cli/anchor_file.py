@@ -17,8 +17,8 @@ from reconciler.errors import UsageError
 MOST_LINE_BYTES: Final = 16 * 1024 * 1024
 """A longer line is no anchor, nor the answer of ``verify --json``."""
 _HINT: Final = (
-    "Give it the output of an earlier reconciler verify --json, or lines such as "
-    '{"account": "default", "seq": 120, "hash": "…", "at": "2026-11-02T08:00:00Z"}.'
+    'Give --anchor the output of an earlier reconciler verify --json, or a file with lines such as {"account": '
+    '"default", "seq": 120, "hash": "…", "at": "2026-11-02T08:00:00Z"}.'
 )
 _EXPORT_FIELD: Final = "type"
 """A line with this name is of an export; one that is not about a head is passed over."""
@@ -38,10 +38,12 @@ def read_anchors(path: Path) -> Mapping[str, Anchors]:
         with path.open(encoding="utf-8") as stream:
             found = _anchors_of(stream, path)
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-        raise UsageError(f"The anchor {path} cannot be read ({why}).", _HINT) from None
+        why = error.strerror if isinstance(error, OSError) else "the file is not text in UTF-8"
+        raise UsageError(f"The anchor file {path} cannot be read ({why}).", _HINT) from None
     if not found:
-        raise UsageError(f"The anchor {path} does not hold an entry's number and hash.", _HINT)
+        raise UsageError(
+            f"The anchor file {path} has no line with an entry's number and hash.", _HINT
+        )
     return found
 
 
@@ -52,8 +54,8 @@ def _anchors_of(stream: TextIO, path: Path) -> Mapping[str, Anchors]:
             for account, anchor in _anchors_in(json.loads(text)):
                 found[account].add(anchor)
         except (ValueError, RecursionError) as error:
-            why = str(error) if isinstance(error, _NotAnAnchorError) else "it is not JSON"
-            raise UsageError(f"The anchor {path}, line {number}: {why}.", _HINT) from None
+            why = str(error) if isinstance(error, _NotAnAnchorError) else "the line is not JSON"
+            raise UsageError(f"The anchor file {path}, line {number}: {why}.", _HINT) from None
     return dict(found)
 
 
@@ -72,7 +74,7 @@ def _texts(stream: TextIO) -> Iterator[tuple[int, str]]:
 
 def _anchors_in(value: Any) -> Iterator[tuple[str, Anchor]]:
     if not isinstance(value, dict):
-        raise _NotAnAnchorError("it is not an object")
+        raise _NotAnAnchorError("the line is not a JSON object")
     accounts = value.get("accounts")
     if isinstance(accounts, list):
         for item in accounts:
@@ -89,7 +91,7 @@ def _anchors_in(value: Any) -> Iterator[tuple[str, Anchor]]:
 def _anchor(fields: Mapping[str, Any]) -> tuple[str, Anchor]:
     account, seq, digest = (fields.get(name) for name in ("account", "seq", "hash"))
     if not isinstance(account, str) or not isinstance(digest, str) or type(seq) is not int:
-        raise _NotAnAnchorError("it has no account, seq and hash")
+        raise _NotAnAnchorError("the line needs account, seq and hash")
     at = fields.get("at")
     try:
         moment = None if at is None else datetime.fromisoformat(at)
@@ -99,5 +101,5 @@ def _anchor(fields: Mapping[str, Any]) -> tuple[str, Anchor]:
         # to check the number and the hash with the line at which they are
         Anchors((anchor,))
     except (TypeError, ValueError, OverflowError):
-        raise _NotAnAnchorError("its seq, hash or at is not valid") from None
+        raise _NotAnAnchorError("the line's seq, hash or at is not valid") from None
     return account, anchor

@@ -149,13 +149,13 @@ def program(
         bool,
         typer.Option(
             "--quiet",
-            help="Write errors to standard error, and nothing else: no progress, no notice, no warning of the log.",
+            help="Write only errors to standard error: no progress, no notices, and no warnings of the log.",
         ),
     ] = False,
     verbose: Annotated[
         bool,
         typer.Option(
-            "--verbose", help="Log each page and each read's trouble, as --log-level info does."
+            "--verbose", help="Log each page and each failed read, as --log-level info does."
         ),
     ] = False,
     version: Annotated[  # noqa: ARG001 - its callback shows the version
@@ -170,7 +170,9 @@ def program(
     # the service is read in the journal later; a person at a terminal wants the result only
     default = LogLevel.INFO if context.invoked_subcommand == "run" else LogLevel.WARNING
     if quiet and verbose:
-        raise UsageError("--quiet and --verbose contradict each other.", "Use only one of them.")
+        raise UsageError(
+            "--quiet and --verbose contradict each other.", "Use one of the two options."
+        )
     if quiet or verbose:
         default = LogLevel.ERROR if quiet else LogLevel.INFO
     log.configure(

@@ -58,7 +58,10 @@ ExcelOption = Annotated[
     bool,
     typer.Option(
         "--excel",
-        help="CSV as a spreadsheet with the decimal comma wants it: a mark of UTF-8, semicolons, commas in decimals.",
+        help=(
+            "CSV for a spreadsheet with the decimal comma: a UTF-8 mark (BOM) at the start, semicolons between "
+            "cells, commas in numbers."
+        ),
     ),
 ]
 AccountOption = Annotated[
@@ -70,14 +73,14 @@ ByOption = Annotated[
     typer.Option(
         "--by",
         metavar="NAME",
-        help="Your name, for the ledger. It stands beside the account of the operating system, and does not replace it.",
+        help="Your name, for the ledger. The ledger keeps it beside your user name of the operating system.",
     ),
 ]
 ApplyOption = Annotated[
     bool,
     typer.Option(
         "--apply",
-        help="Change the discrepancies that the options select. Without it they are only shown.",
+        help="Change the discrepancies that the options select. Without --apply, the command only shows them.",
     ),
 ]
 LONGEST_NAME: Final = 200
@@ -100,7 +103,8 @@ def chosen_format(output_format: OutputFormat | None, json: bool) -> OutputForma
     """The format that --format or --json asks for. Raises UsageError if they contradict each other."""
     if json and output_format not in (None, OutputFormat.JSON):
         raise UsageError(
-            f"--json and --format {output_format} contradict each other.", "Use only one of them."
+            f"--json and --format {output_format} contradict each other.",
+            "Use one of the two options.",
         )
     return OutputFormat.JSON if json else output_format or OutputFormat.TABLE
 
@@ -113,7 +117,11 @@ def chosen_accounts(known: Sequence[str], account: str | None) -> tuple[str, ...
     if account is None:
         return tuple(known)
     if account not in known:
-        hint = f"Its accounts are: {', '.join(known)}." if known else "The ledger is empty."
+        hint = (
+            f"The accounts in the ledger are: {', '.join(known)}."
+            if known
+            else "The ledger is empty."
+        )
         raise UsageError(f'The ledger has no account "{account}".', hint)
     return (account,)
 
@@ -134,7 +142,7 @@ def parse_moment(text: str | None, option: str) -> Moment | None:
         pass
     else:
         if span <= timedelta(0):
-            raise UsageError(f'{option} "{text}" is not before now.', TIME_HINT)
+            raise UsageError(f'{option} "{text}" is not in the past.', TIME_HINT)
         return span
 
     try:

@@ -35,7 +35,7 @@ def assign(
         ),
     ] = None,
     no_owner: Annotated[
-        bool, typer.Option("--nobody", help="Take the owner away, in place of a name.")
+        bool, typer.Option("--nobody", help="Remove the owner. Give no name then.")
     ] = False,
     apply: ApplyOption = False,
     account: AccountOption = None,
@@ -88,11 +88,12 @@ def _ids_and_name(words: list[str], *, no_owner: bool) -> tuple[tuple[int, ...],
     numbers, name = (words, None) if no_owner else (words[:-1], words[-1] if words else "")
     if name is not None and (not name.strip() or name.isdecimal()):
         raise UsageError(
-            "the name of the owner is missing.", "Write: reconciler assign ID NAME, or ID --nobody"
+            "the name of the owner is missing.",
+            "Write: reconciler assign ID NAME, or reconciler assign ID --nobody",
         )
     if not all(word.isdecimal() and len(word) < 19 and int(word) > 0 for word in numbers):
         raise UsageError(
-            "before the name only numbers of discrepancies may stand.",
+            "each word before the owner's name has to be the number of a discrepancy.",
             "Put a name of several words in quotes.",
         )
     return tuple(dict.fromkeys(int(word) for word in numbers)), name

@@ -41,17 +41,17 @@ class Bulk:
         if self.ids and not self.selection.is_empty:
             raise UsageError(
                 "give either numbers of discrepancies, or options that select discrepancies.",
-                "Use only one of them.",
+                "Use either numbers or options.",
             )
         if not self.ids and self.selection.is_empty:
             raise UsageError(
-                "this needs the numbers of discrepancies, or an option that selects some.",
+                "the numbers of discrepancies are missing, or an option that selects discrepancies.",
                 "List them with: reconciler discrepancies",
             )
         if self.ids and self.apply:
             raise UsageError(
                 "--apply belongs to a selection.",
-                "Leave --apply out: with numbers the command acts at once.",
+                "Leave --apply out: if you give numbers, the command acts at once.",
             )
 
     def chosen(
@@ -76,7 +76,8 @@ class Bulk:
         ]
         if len(found) > MOST_AT_ONCE:
             raise UsageError(
-                f"this selects more than {MOST_AT_ONCE:,} discrepancies.", "Select fewer at a time."
+                f"the options select more than {MOST_AT_ONCE:,} discrepancies.",
+                "Select fewer discrepancies at a time.",
             )
         if self.apply:
             return tuple(one.id for one in found)
@@ -91,7 +92,7 @@ class Bulk:
             if account is not None and account != self.account:
                 raise UsageError(
                     f"discrepancy {number} is of account {account}, not of {self.account}.",
-                    "Leave --account out: a number belongs to one account.",
+                    "Leave --account out: each number belongs to exactly one account.",
                 )
 
     def _write_preview(self, found: Sequence[Discrepancy]) -> None:

@@ -42,11 +42,11 @@ def write_month_bundle(
     """
     if month is None:
         raise UsageError(
-            "--bundle is about one month.", "Name it with --month, such as --month 2026-10."
+            "--bundle is about one month.", "Name the month with --month, such as --month 2026-10."
         )
     accounts = chosen_accounts(audit.ledger.accounts(), account)
     if len(accounts) != 1:
-        raise UsageError("--bundle is about one account.", "Name it with --account.")
+        raise UsageError("--bundle is about one account.", "Name the account with --account.")
     (name,) = accounts
     period = Period(*parse_period(month, None, None), settings.statement.zone)
     now = call.clock.now()

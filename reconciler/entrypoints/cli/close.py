@@ -98,7 +98,7 @@ def close(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="With --prepare: the money as it stood then.  [default: 5 days after the period's end, or now]",
+            help="With --prepare: the cut-off; the figures show the money at that time.  [default: 5 days after the period's end, or now]",
         ),
     ] = None,
     note: Annotated[
@@ -138,8 +138,8 @@ def close(
             )
         if len(names) > 1 and task not in (Task.SHOW, Task.DIFF):
             raise UsageError(
-                f"{task} is about one account, and there are {len(names)}.",
-                f"Name one with --account: {', '.join(names)}.",
+                f"{task} is about one account, but the ledger has {len(names)} accounts.",
+                f"Name one account with --account: {', '.join(names)}.",
             )
         closings = []
         for name in names:
@@ -163,7 +163,9 @@ def close(
 def _task(wanted: Mapping[Task, bool]) -> Task:
     tasks = [task for task, is_wanted in wanted.items() if is_wanted]
     if len(tasks) > 1:
-        raise UsageError(f"{tasks[0]} and {tasks[1]} contradict each other.", "Use one of them.")
+        raise UsageError(
+            f"{tasks[0]} and {tasks[1]} contradict each other.", "Use one of the two options."
+        )
     return tasks[0] if tasks else Task.SHOW
 
 
@@ -176,7 +178,7 @@ def _raise_if_contradictory(task: Task, cutoff: str | None, note: str | None) ->
     if task is Task.REOPEN and not (note or "").strip():
         raise UsageError("--reopen needs a reason.", "Add --note TEXT.")
     if note is not None and task not in (Task.PREPARE, Task.REOPEN):
-        raise UsageError("--note belongs to --prepare or --reopen.", "Leave it out.")
+        raise UsageError("--note belongs to --prepare or --reopen.", "Leave --note out.")
 
 
 class _Work:
@@ -284,9 +286,9 @@ def _write(account: str, found: Closing) -> None:
             f" ({step.asked_by}), entry {step.seq}{remark}"
         )
     if version is None:
-        write_line("No version of it is prepared.")
+        write_line("No version of this period is prepared.")
         return
-    write_line(f"The version is as of {moment_text(version.cutoff)}.")
+    write_line(f"The cut-off of the version is {moment_text(version.cutoff)}.")
     for currency, one in sorted(version.figures.items()):
         write_line()
         write_line(
@@ -297,8 +299,8 @@ def _write(account: str, found: Closing) -> None:
             ("Stripe received", one.stripe),
             ("Difference", one.difference),
             ("Explained", one.explained),
-            ("Of it refunded by Stripe", one.refunded),
-            ("Of it lost in disputes", one.disputed),
+            ("Explained: refunded by Stripe", one.refunded),
+            ("Explained: lost in disputes", one.disputed),
         ]
         if one.late_items:
             pairs.append(("Found after the cut-off", one.late))
@@ -310,7 +312,7 @@ def _write_changes(found: Closing) -> None:
     if not found.changes:
         return
     write_line()
-    write_line("Changed since this version of the close:")
+    write_line("Changed since this version was prepared:")
     for change in found.changes:
         if change.name in ("items", "late_items"):
             before, now = str(change.before), str(change.now)

@@ -49,7 +49,10 @@ def demo(
             metavar="N",
             min=1,
             max=100_000,
-            help="How many payments; raised if it is too few for one discrepancy of each kind.",
+            help=(
+                "How many payments to make. The demo makes more if they are too few for one discrepancy of each "
+                "kind."
+            ),
         ),
     ] = 300,
     lose: Annotated[
@@ -63,7 +66,7 @@ def demo(
         typer.Option(
             metavar="N",
             min=0,
-            help="The same number gives the same demonstration.  [default: random]",
+            help="A number. The same number makes the same demonstration again.  [default: random]",
         ),
     ] = None,
     web: Annotated[
@@ -189,7 +192,7 @@ def _write_flagged(result: DemoResult) -> None:
         OutputColumn[FlaggedLine]("why", lambda line: line.why),
     )
     lines = flagged(result)
-    write_line(f"For a person to decide: {sum(line.count for line in lines):,} discrepancies.")
+    write_line(f"Discrepancies that a person has to decide: {sum(line.count for line in lines):,}.")
     write_table(columns, lines, indent=2)
 
 

@@ -71,7 +71,7 @@ def discrepancies(
         ),
     ] = SortName.AMOUNT,
     limit: Annotated[
-        int | None, typer.Option(metavar="NUMBER", min=1, help="List at most so many.")
+        int | None, typer.Option(metavar="NUMBER", min=1, help="The most discrepancies to list.")
     ] = None,
     columns: Annotated[
         str | None,
@@ -83,7 +83,7 @@ def discrepancies(
     ageing: Annotated[
         bool,
         typer.Option(
-            "--ageing", help="Show the open money by currency and age, in place of a list."
+            "--ageing", help="Show the money at stake by currency and age, instead of a list."
         ),
     ] = False,
     account: AccountOption = None,
@@ -103,7 +103,10 @@ def discrepancies(
     now = call.clock.now()
     wanted = selection.filter_at(now, account=account)
     if ageing and not (selection.is_empty and columns is None and limit is None):
-        raise UsageError("--ageing is about everything that is open.", "Give it --account only.")
+        raise UsageError(
+            "--ageing is about everything that is open.",
+            "With --ageing, use no other option than --account.",
+        )
     # an auditor has neither a Stripe key nor the mapping of the table
     settings = call.settings(need_stripe=False, need_table=False)
     wanted = replace(wanted, due=settings.review.due_rules, sort=Sort[sort.name])

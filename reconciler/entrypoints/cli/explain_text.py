@@ -48,7 +48,7 @@ _DISPUTES = (
     OutputColumn[Dispute]("dispute", lambda one: one.id),
     OutputColumn[Dispute]("status", lambda one: one.status),
     OutputColumn[Dispute]("since", lambda one: moment_text(one.created)),
-    OutputColumn[Dispute]("evidence due by", lambda one: moment_text(one.evidence_due_by)),
+    OutputColumn[Dispute]("send evidence by", lambda one: moment_text(one.evidence_due_by)),
     OutputColumn[Dispute](
         "disputed", lambda one: money_text(Money(one.amount, one.currency)), right=True
     ),
@@ -100,7 +100,7 @@ _NAMED = (
 
 def _column_texts(one: NamedPayment) -> str:
     texts = [row.account_text for row in one.rows if row.account_text]
-    return f"not configured: {', '.join(texts)}" if texts else "not configured"
+    return f"not in [[accounts]]: {', '.join(texts)}" if texts else "not configured"
 
 
 def write_named(payments: Sequence[NamedPayment]) -> None:
@@ -225,7 +225,7 @@ def _row_pairs(row: FoundRow) -> list[tuple[str, str]]:
         ("order", payment.order or ""),
         ("holds", payment.column_text or "no PaymentIntent yet"),
         ("account", _account_text(row)),
-        ("examined", "no: the row is outside the mapping's condition" if _is_outside(row) else ""),
+        ("examined", "no: [payments] where leaves this row out" if _is_outside(row) else ""),
     ]
 
 
@@ -236,7 +236,7 @@ def _is_outside(row: FoundRow) -> bool:
 def _account_text(row: FoundRow) -> str:
     if row.account is not None:
         return row.account if row.account_text is not None else ""
-    return f"{row.account_text or 'none'}, which is not in [[accounts]]"
+    return f"{row.account_text or 'none'} (not in [[accounts]])"
 
 
 def _write_verdict(found: Explanation) -> None:

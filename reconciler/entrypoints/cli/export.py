@@ -45,7 +45,7 @@ def export(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="The file, or the folder for csv.  [default for one file: standard output]",
+            help="The file to write, or with csv the folder.  [default for one file: standard output]",
         ),
     ] = None,
     excel: ExcelOption = False,
@@ -76,13 +76,16 @@ def export(
             metavar="COUNT",
             min=1,
             max=10_000,
-            help="Draw so many corrections and discrepancies of a period for an auditor, each with its evidence.",
+            help="Draw this many corrections and discrepancies of a period for an auditor, each with its evidence.",
         ),
     ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
-            metavar="NUMBER", help="What --sample is drawn by: the same seed draws the same."
+            metavar="NUMBER",
+            help=(
+                "With --sample: a number that decides what is drawn. The same seed draws the same sample."
+            ),
         ),
     ] = None,
     account: AccountOption = None,
@@ -132,7 +135,9 @@ def _check(
 ) -> None:
     """Raises UsageError for options that do not go together."""
     if is_sample and bundle is not None:
-        raise UsageError("--sample and --bundle are two exports.", "Make one after the other.")
+        raise UsageError(
+            "--sample and --bundle are two exports.", "Make one export after the other."
+        )
     if is_sample and chosen in (ExportFormat.JSONL, ExportFormat.XLSX):
         raise UsageError("--sample is one object.", "Choose --format json or csv.")
     if not is_sample and chosen is ExportFormat.JSON:
@@ -140,4 +145,4 @@ def _check(
     if not is_sample and chosen is ExportFormat.CSV and output is None:
         raise UsageError("--format csv writes several files.", "Name a folder with --output.")
     if chosen is ExportFormat.XLSX and bundle is None and output is None:
-        raise UsageError("--format xlsx writes a file.", "Name it with --output.")
+        raise UsageError("--format xlsx writes a file.", "Name the file with --output.")

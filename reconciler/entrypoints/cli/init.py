@@ -15,7 +15,8 @@ def init(
     yes: Annotated[
         bool,
         typer.Option(
-            "--yes", help="Ask no question: write what is certain, and the rest as comments."
+            "--yes",
+            help="Ask no question: write what is certain as settings, and what is uncertain as comments.",
         ),
     ] = False,
     preset: Annotated[

@@ -104,7 +104,7 @@ def write_first_configuration(
     if not output.name or output.is_dir():
         raise UsageError(
             f"--output {output}: this is a folder.",
-            f"Name a file in it, such as {output / 'reconciler.toml'}.",
+            f"Name a file in this folder, such as {output / 'reconciler.toml'}.",
         )
     grants_file = output.with_name(GRANTS)
     if not output.parent.is_dir():
@@ -132,13 +132,13 @@ def write_first_configuration(
     write_line()
     write_line(f"Written: {output} and {grants_file}.")
     for text in files.unmapped:
-        write_line(f"{text}: write its meaning in {output}, and uncomment its line.")
+        write_line(f"{text}: write in {output} what this status means, and uncomment the line.")
     for text in files.notes:
         write_line(text)
     if files.missing:
         names = ", ".join(f"payments.{name}" for name in files.missing)
         warn(f"{PROGRAM}: {names} {'was' if len(files.missing) == 1 else 'were'} not found.")
-        warn(f"hint: Write it into {output}. Then run: {PROGRAM} doctor")
+        warn(f"hint: Write what is missing into {output}. Then run: {PROGRAM} doctor")
         return int(ExitCode.NO)
     if not has_key:
         Invocation(call.environ, output, call.clock).settings(need_stripe=False)
@@ -183,7 +183,9 @@ def _files(
         return _files_of_preset(*chosen, asks=asks)
     lacking = None if table else preset_without_view(relations, load_presets())
     if lacking is not None:
-        warn(f"{PROGRAM}: {lacking.head.application}: its tables are here, and the view is not.")
+        warn(
+            f"{PROGRAM}: {lacking.head.application}: this database has the tables, but not the view."
+        )
         warn(f"hint: Create the view, and run this again: {lacking.head.page} has the statements.")
     names = [table] if table else _found_tables(call, database, relations, asks=asks)
     survey, livemode = _survey(call, settings, database, names[0], has_key=has_key)
@@ -266,11 +268,11 @@ def _found_tables(
     found = search_tables(database, call.clock, relations)
     seconds = call.clock.monotonic() - begun
     write_line(
-        f"Looked into {len(relations) - found.not_searched:,} tables and views in {seconds:.1f} s."
+        f"Searched {len(relations) - found.not_searched:,} tables and views in {seconds:.1f} s."
     )
     if found.not_searched:
         warn(
-            f"{PROGRAM}: time was short for {found.not_searched:,} tables; name yours with --table."
+            f"{PROGRAM}: there was no time to look into {found.not_searched:,} tables. Name your table with --table."
         )
     if not found.choices:
         raise _NoTableError(
@@ -282,7 +284,7 @@ def _found_tables(
     others = [clean(choice.relation.full_name) for choice in found.choices[1:]]
     if others:
         write_line(
-            f"Other tables with ids of Stripe's: {', '.join(others)}. Choose one with --table."
+            f"Other tables hold Stripe's ids too: {', '.join(others)}. Choose one with --table."
         )
     return [choice.relation.full_name for choice in found.choices]
 

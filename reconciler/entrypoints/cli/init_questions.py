@@ -31,7 +31,7 @@ def _ask(question: str) -> str:
 def ask_table(choices: Sequence[TableChoice]) -> TableChoice:
     """Which table holds the payments; the first if the answer is empty or is no number of the list."""
     for number, choice in enumerate(choices, start=1):
-        hits = f"{choice.hits:,} of the newest rows hold an id of Stripe's"
+        hits = f"{choice.hits:,} of the newest rows hold a Stripe id"
         sys.stderr.write(f"  {number}  {clean(choice.relation.full_name)}: {hits}\n")
     answer = _ask("Which table holds the payments? [1] ")
     chosen = int(answer) if answer.isdecimal() else 1
@@ -51,15 +51,15 @@ def ask_words(unknown: Sequence[WordMeaning]) -> dict[str, Outcome]:
     )
     for _ in range(TRIES):
         answer = _ask(
-            "What do these words mean? Write WORD=OUTCOME, with commas between them, or guess to take what stands above"
-            " with a question mark. Press Enter to map none of them: "
+            "What do these statuses mean? Write STATUS=OUTCOME, with commas between several. Write guess to accept "
+            "the outcomes with a question mark above. Press Enter to map none: "
         )
         if answer == GUESS:
             return {one.word: one.outcome for one in words.values() if one.outcome is not None}
         parsed = _parsed(answer, words)
         if parsed is not None:
             return parsed
-        sys.stderr.write("That names a word or an outcome that is not in the lists.\n")
+        sys.stderr.write("Your answer has a status or an outcome that is not listed above.\n")
     return {}
 
 

@@ -117,7 +117,7 @@ def _time(entry: StoredEntry) -> str:
     try:
         return _rfc3339(entry.at)
     except ValueError:
-        raise _cannot_export(entry.account, entry.seq, "its time cannot be read") from None
+        raise _cannot_export(entry.account, entry.seq, "the entry's time cannot be read") from None
 
 
 # the entries of one transaction have one time
@@ -137,7 +137,7 @@ def _body(entry: StoredEntry) -> str:
             text = canonical_json(map_texts(read_object(entry.body), redact))
     except (ValueError, TypeError, RecursionError) as error:
         raise _cannot_export(
-            entry.account, entry.seq, f"its content cannot be read: {error}"
+            entry.account, entry.seq, f"the entry's content cannot be read: {error}"
         ) from None
     return visible_json(text)
 
@@ -149,7 +149,7 @@ def _parsed(entry: StoredEntry, line: str) -> object:
         raise _cannot_export(
             entry.account,
             entry.seq,
-            "its content is nested too deeply, or has a number with too many digits",
+            "the entry's content is nested too deep, or has a number with too many digits",
         ) from None
 
 

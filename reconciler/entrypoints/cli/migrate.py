@@ -26,14 +26,17 @@ def migrate(
     auditor_role: Annotated[
         str | None,
         typer.Option(
-            metavar="ROLE", help="Grant this role to read the schema reconciler and to add notes."
+            metavar="ROLE",
+            help=(
+                "Grant this role what a reader needs: to read the schema reconciler, and to add notes."
+            ),
         ),
     ] = None,
     worker_role: Annotated[
         str | None,
         typer.Option(
             metavar="ROLE",
-            help="Grant this role to read the outbox and to mark its rows as delivered.",
+            help="Grant this role what your worker needs: to read the outbox, and to mark its rows as delivered.",
         ),
     ] = None,
     web_role: Annotated[
@@ -103,7 +106,8 @@ def _write_rebound(account: str, done: Rebound) -> None:
     )
     if done.looked_for:
         write_line(
-            f"Of {done.looked_for} rows that its ledger names, {done.found} are in this table with the same PaymentIntent."
+            f"Of {done.looked_for} rows that the account's ledger names, this table has {done.found} with the same "
+            "PaymentIntent."
         )
 
 

@@ -23,12 +23,17 @@ def note(
     number: Annotated[
         int,
         typer.Argument(
-            metavar="ID", min=1, help="The discrepancy's number; with --redact the note's."
+            metavar="ID",
+            min=1,
+            help="The number of the discrepancy. With --redact: the number of the note.",
         ),
     ],
     text: Annotated[
         str | None,
-        typer.Argument(metavar="[TEXT]", help="The note. Without it the notes are shown."),
+        typer.Argument(
+            metavar="[TEXT]",
+            help="The text of a new note. Without a text, the command shows the notes.",
+        ),
     ] = None,
     attach: Annotated[
         Path | None,
@@ -61,7 +66,7 @@ def note(
             "Write: reconciler note --redact NOTE",
         )
     if attach is not None and text is None:
-        raise UsageError("--attach belongs to a note.", "Write the note's text too.")
+        raise UsageError("--attach belongs to a note.", "Write the text of the note too.")
     call = invocation(context)
     asked_by = AskedBy(call.asked_by, parse_name(by))
     attachment = None if attach is None else _attachment(attach)

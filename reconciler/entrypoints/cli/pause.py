@@ -47,7 +47,7 @@ def pause(
         for name in _accounts(call, account):
             begun = PostgresPauses(database, name).begin(seconds, asked_by)
             write_line(f"Account {name} is {begun.text}.")
-    write_line("No row is written. Sweeps go on, and record what they would correct.")
+    write_line("Reconciler writes no row. Sweeps go on, and record what they would correct.")
     return int(ExitCode.DONE)
 
 
@@ -73,7 +73,9 @@ def _seconds(duration: str) -> float:
     with contextlib.suppress(ValueError):
         seconds = parse_duration(duration).total_seconds()
     if not 0 < seconds <= LONGEST_SECONDS:
-        raise UsageError("--for is not a duration of at most a year.", "Write it as 2h, 30m or 1d.")
+        raise UsageError(
+            "--for is not a duration of at most a year.", "Write the duration as 2h, 30m or 1d."
+        )
     return seconds
 
 

@@ -40,7 +40,7 @@ def parse_period(month: str | None, first: str | None, last: str | None) -> tupl
     if month is not None and first is None and last is None:
         found = parse_month(month)
         if found is None:
-            raise UsageError(f'"{month}" is not a month.', "Write it as 2026-10.")
+            raise UsageError(f'"{month}" is not a month.', "Write the month as 2026-10.")
         return found
     if month is None and first is not None and last is not None:
         begin, end = _day(first, "--from"), _day(last, "--to")
@@ -48,7 +48,8 @@ def parse_period(month: str | None, first: str | None, last: str | None) -> tupl
             raise UsageError(f"--from {first} is after --to {last}.", "Exchange them.")
         return begin, end
     raise UsageError(
-        "this is about one period.", "Name a month such as 2026-10, or --from and --to."
+        "the command needs exactly one period.",
+        "Name either a month, such as 2026-10, or both --from and --to.",
     )
 
 
@@ -56,4 +57,6 @@ def _day(text: str, option: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f'{option} "{text}" is not a date.', "Write it as 2026-10-31.") from None
+        raise UsageError(
+            f'{option} "{text}" is not a date.', "Write the date as 2026-10-31."
+        ) from None

@@ -91,7 +91,7 @@ class PlainExport:
         except OSError as error:
             raise UsageError(
                 f"{folder} cannot be created as a folder ({error.strerror}).",
-                "Name another one with --output.",
+                "Name another folder with --output.",
             ) from None
         counted = self._counted()
         ledgers = LedgerExport(self.audit, self.accounts)

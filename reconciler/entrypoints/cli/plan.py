@@ -50,11 +50,13 @@ def plan(
     ] = SweepKind.ALL,
     since: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="As for sweep: only what was created from this time on."),
+        typer.Option(
+            metavar="TIME", help="As for sweep: only payments created at this time or later."
+        ),
     ] = None,
     until: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="As for sweep: only what was created before this time."),
+        typer.Option(metavar="TIME", help="As for sweep: only payments created before this time."),
     ] = None,
     account: AccountOption = None,
     json: JsonOption = False,
@@ -69,7 +71,7 @@ def plan(
 
     if kind is SweepKind.TAIL:
         raise UsageError(
-            "A tail sweep is not planned: it costs one read, and one more for each hundred events.",
+            "A tail sweep needs no plan: it makes one read, and one more for each hundred events.",
             "Use --kind due or --kind window.",
         )
     begin, end = time_range(since, until)
@@ -163,14 +165,14 @@ def _write(found: Sequence[ReadEstimate], quota: int) -> None:
     plans = [estimate.plan for estimate in found]
     reads = sum(one.reads for one in plans)
     one_by_one = sum(one.reads_one_by_one for one in plans)
-    write_line(f"Reads: {reads:,}; with one read for each payment: {one_by_one:,}.")
+    write_line(f"Reads: {reads:,}. One read for each payment would be {one_by_one:,} reads.")
     at_share = sum(one.seconds for one in plans)
     at_limit = sum(one.seconds_at_limit for one in plans)
     write_line(
-        f"About {at_share:,.1f} s at budget.share of Stripe's limits, {at_limit:,.1f} s at the limits themselves."
+        f"Time: about {at_share:,.1f} s with budget.share of Stripe's limits, {at_limit:,.1f} s with the whole limits."
     )
     share = sum(one.quota_share for one in plans)
-    write_line(f"{share:.2%} of the {quota:,} reads that Stripe allows in 30 days.")
+    write_line(f"These reads are {share:.2%} of the {quota:,} reads that Stripe allows in 30 days.")
     if any(not one.is_complete for one in plans):
         _write_left_out(found)
 
@@ -188,7 +190,7 @@ def _write_left_out(found: Sequence[ReadEstimate]) -> None:
     payments = sum(row.step.due for row in rows)
     write_line()
     write_line(
-        f"The reads that are left do not suffice: {payments:,} payments would not be examined, and the sweep would"
-        " not be complete. Left out:"
+        f"Too few reads are left in the read quota: {payments:,} payments would not be examined, and the sweep "
+        "would not be complete. Not examined:"
     )
     _write_steps(rows)

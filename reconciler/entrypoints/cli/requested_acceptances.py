@@ -40,7 +40,7 @@ def carry_out_requested(call: Invocation, account: str | None, *, as_json: bool)
                 f" {attempt.outcome.value}. {attempt.answer}"
             )
         if not done:
-            write_line("No request of a reviewer waits.")
+            write_line("No reviewer's request is waiting.")
     waits = any(attempt.outcome is RequestOutcome.POSTPONED for _, attempt in done)
     return int(ExitCode.TEMPORARY if waits else ExitCode.DONE)
 

@@ -52,7 +52,7 @@ def resolve(
         AcceptedSide | None,
         typer.Option(
             metavar="stripe",
-            help="Write Stripe's outcome to the row, although the rules do not; one discrepancy at a time.",
+            help="Write Stripe's outcome to the row, although the rules do not write it; one discrepancy at a time.",
         ),
     ] = None,
     ignore: Annotated[
@@ -63,20 +63,28 @@ def resolve(
     ] = False,
     row: Annotated[
         str | None,
-        typer.Option(metavar="KEY", help="With --accept: which of several rows is meant."),
+        typer.Option(
+            metavar="KEY",
+            help=(
+                "With --accept: the key of the row to write, if the discrepancy names several rows."
+            ),
+        ),
     ] = None,
     amount_differs: Annotated[
         bool,
         typer.Option(
             "--amount-differs",
-            help="With --accept: accept that Stripe's amount is not the row's. The row keeps its amount.",
+            help="With --accept: accept that Stripe's amount differs from the row's. The row keeps its amount.",
         ),
     ] = False,
     requested: Annotated[
         bool,
         typer.Option(
             "--requested",
-            help="Carry out what reviewers accepted on the finance pages, in their names. The service does it by itself.",
+            help=(
+                "Write what reviewers accepted on the finance pages, in their names. The service does this by "
+                "itself."
+            ),
         ),
     ] = False,
     account: AccountOption = None,
@@ -96,11 +104,11 @@ def resolve(
         if ids or not selection.is_empty or note is not None or accept is not None or ignore:
             raise UsageError(
                 "--requested is about what reviewers accepted on the pages.",
-                "Give it alone, or with --account.",
+                "With --requested, use no other option than --account.",
             )
         return carry_out_requested(invocation(context), account, as_json=json)
     if note is None:
-        raise UsageError("--note is missing.", "Write in a few words why: --note TEXT")
+        raise UsageError("--note is missing.", "Write the reason in a few words: --note TEXT")
     _raise_if_contradictory(note, accept, ids, selection, ignore=ignore)
     if accept is None and (row is not None or amount_differs):
         raise UsageError("--row and --amount-differs belong to --accept.", "Add --accept stripe.")
@@ -149,13 +157,15 @@ def _raise_if_contradictory(
     ignore: bool,
 ) -> None:
     if not note.strip():
-        raise UsageError("--note is empty.", "Write in a few words why.")
+        raise UsageError("--note is empty.", "Write the reason in a few words.")
     if ignore and accept is not None:
-        raise UsageError("--ignore and --accept contradict each other.", "Use only one of them.")
+        raise UsageError(
+            "--ignore and --accept contradict each other.", "Use one of the two options."
+        )
     if accept is not None and (len(ids) != 1 or not selection.is_empty):
         raise UsageError(
             "--accept is about one discrepancy at a time.",
-            "Give one id and no filter: reconciler resolve ID --accept stripe --note TEXT",
+            "Give one number, and no option that selects: reconciler resolve ID --accept stripe --note TEXT",
         )
 
 

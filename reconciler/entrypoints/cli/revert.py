@@ -67,5 +67,5 @@ def _write(done: Reverted) -> None:
     write_line(f"Sweep {done.sweep}: {done.reverted:,} corrections were undone.")
     if done.skipped:
         write_line()
-        write_line("Rows that were left as they are:")
+        write_line("Rows whose corrections were not undone:")
         write_table(_SKIPPED, done.skipped)

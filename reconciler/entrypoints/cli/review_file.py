@@ -35,7 +35,7 @@ def read_reviews(path: Path, accounts: Collection[str]) -> Mapping[str, Review]:
             raise _wrong(
                 path,
                 number,
-                f'it is of account "{str(account)[:64]}", and this sweep is of {", ".join(sorted(accounts))}',
+                f'the line is of account "{str(account)[:64]}", but this sweep is of {", ".join(sorted(accounts))}',
             )
         line = _line(path, number, fields)
         if line is None:
@@ -54,7 +54,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "the file is not UTF-8"
         raise UsageError(f"{path} cannot be read: {reason}.", _HINT) from None
     if text.lstrip().startswith(("{", "[")):
         yield from _json_rows(path, text)
@@ -66,13 +66,13 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        raise UsageError(f"{path} is not whole JSON.", _HINT) from None
+        raise UsageError(f"{path} is not JSON, or is cut short.", _HINT) from None
     items = found.get("items") if isinstance(found, dict) else found
     if not isinstance(items, list):
         raise UsageError(f"{path} is no preview: it has no items.", _HINT)
     for number, item in enumerate(items, start=1):
         if not isinstance(item, dict):
-            raise _wrong(path, number, "it is not a JSON object {…}")
+            raise _wrong(path, number, "the line is not a JSON object {…}")
         _check_columns(path, item)
         yield number, item
 
@@ -85,7 +85,9 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
         _check_columns(path, reader.fieldnames or ())
         for fields in reader:
             if None in fields or None in fields.values():
-                raise _wrong(path, reader.line_num, "it has more or fewer cells than the header")
+                raise _wrong(
+                    path, reader.line_num, "the line has more or fewer cells than the header"
+                )
             yield reader.line_num, {name: _cell(value) for name, value in fields.items()}
     except csv.Error as error:
         raise UsageError(f"{path}: line {reader.line_num} is not CSV ({error}).", _HINT) from None
@@ -114,25 +116,27 @@ def _line(path: Path, number: int, fields: Mapping[str, Any]) -> ReviewedLine | 
     intent, kind, to_status = fields["payment_intent"], fields["kind"], fields["to_status"]
     decision, fingerprint = fields["decision"], fields["fingerprint"]
     if decision not in set(DecisionKind):
-        raise _wrong(path, number, "its decision is not correct, flag or wait")
+        raise _wrong(path, number, "the decision has to be correct, flag or wait")
     if kind is not None and kind not in set(Kind):
         raise _wrong(path, number, f'there is no kind "{str(kind)[:64]}"')
     if to_status is not None and not isinstance(to_status, str):
-        raise _wrong(path, number, "its to_status is not a text")
+        raise _wrong(path, number, "the to_status is not a text")
     is_fingerprint = (
         isinstance(fingerprint, str) and _FINGERPRINT.fullmatch(fingerprint) is not None
     )
     if fingerprint is not None and not is_fingerprint:
-        raise _wrong(path, number, "its fingerprint is not one that Reconciler makes")
+        raise _wrong(path, number, "the fingerprint is not one that Reconciler makes")
     if (decision == DecisionKind.CORRECT) != (to_status is not None):
         raise _wrong(
-            path, number, "a line with the decision correct has a to_status, and no other line has"
+            path,
+            number,
+            "the line needs a to_status if its decision is correct, and may have none otherwise",
         )
     if decision != DecisionKind.WAIT and (kind is None or fingerprint is None):
-        raise _wrong(path, number, "it has no kind or no fingerprint")
+        raise _wrong(path, number, "the line has no kind or no fingerprint")
     if not isinstance(intent, str) or not is_intent_id(intent):
         if decision == DecisionKind.CORRECT:
-            raise _wrong(path, number, "its payment_intent is not a PaymentIntent's id")
+            raise _wrong(path, number, "the payment_intent is not a PaymentIntent's id")
         return None
     return ReviewedLine(intent, kind, fingerprint, to_status)
 

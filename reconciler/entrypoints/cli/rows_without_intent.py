@@ -35,10 +35,13 @@ def note_rows_without_intent(
     many = f"More than {MOST_COUNTED:,}" if count > MOST_COUNTED else f"{count:,}"
     rows = "open row holds" if count == 1 else "open rows hold"
     how = (
-        "A sweep of a range of time finds those that were paid: run reconciler sweep --kind window --since 30d"
+        "A sweep of kind window finds the paid ones among these rows: run reconciler sweep --kind window --since 30d"
         if mapped.links
-        else "If they lost the webhook that names it, set payments.link_metadata: without it no sweep can match them."
+        else (
+            "If these rows lost the webhook with the PaymentIntent's id, set payments.link_metadata. Without this "
+            "setting no sweep can match them."
+        )
     )
     report.notes.append(
-        f"{many} {rows} no PaymentIntent, and a sweep of due examines none of them. {how}"
+        f"{many} {rows} no PaymentIntent, so a sweep of kind due does not examine them. {how}"
     )

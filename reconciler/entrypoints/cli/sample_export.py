@@ -65,12 +65,14 @@ class SampleRequest:
         """What the options ask for, None without ``--sample``. Raises UsageError for options that do not go together."""
         if size is None:
             if (seed, first, last) != (None, None, None):
-                raise UsageError("--seed, --from and --to are for --sample.", "Add --sample 25.")
+                raise UsageError(
+                    "--seed, --from and --to work only with --sample.", "Add --sample 25."
+                )
             return None
         if seed is None:
             raise UsageError(
                 "--sample needs a seed, so that it can be drawn again.",
-                "Add --seed with a number of the auditor's.",
+                "Add --seed with a number that the auditor chose.",
             )
         return cls(size, seed, parse_period(month, first, last), account)
 
@@ -102,7 +104,7 @@ def write_sample(
     """
     accounts = chosen_accounts(audit.ledger.accounts(), request.account)
     if len(accounts) != 1:
-        raise UsageError("--sample is about one account.", "Name it with --account.")
+        raise UsageError("--sample is about one account.", "Name the account with --account.")
     (name,) = accounts
     period = Period(*request.days, settings.statement.zone)
     try:

@@ -30,7 +30,10 @@ def sandbox(
         int, typer.Option(metavar="PORT", min=0, max=65535, help="The port; 0 picks a free one.")
     ] = 12111,
     seed: Annotated[
-        int, typer.Option(metavar="N", help="The same number gives the same ids and faults.")
+        int,
+        typer.Option(
+            metavar="N", help="A number. The same number makes the same ids and faults again."
+        ),
     ] = 0,
     payments: Annotated[
         int,
@@ -104,7 +107,7 @@ def faults(texts: Sequence[str], seed: int) -> Faults:
         name, _, number = text.partition("=")
         if name not in known:
             raise UsageError(
-                f'--fault "{name}" is not a fault.', f"Use one of: {', '.join(known)}."
+                f'--fault "{name}" is not a fault.', f"The faults are: {', '.join(known)}."
             )
         try:
             value = float(number)

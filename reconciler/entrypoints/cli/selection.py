@@ -22,7 +22,7 @@ from reconciler.entrypoints.invocation import PROGRAM
 from reconciler.errors import UsageError
 from reconciler.settings import parse_duration
 
-_AMOUNT_HINT: Final = "Write it in the major unit, such as 100 or 99.50."
+_AMOUNT_HINT: Final = "Write the amount in the major unit, such as 100 or 99.50."
 _LARGEST: Final = Decimal(10) ** 18
 
 
@@ -60,7 +60,10 @@ class Selection:
         metadata={
             "option": typer.Option(
                 metavar="TIME",
-                help="Only what was last seen since then: a date, a time, or a duration before now such as 30d.",
+                help=(
+                    "Only discrepancies that a sweep has seen since this time: a date, a time, or a duration "
+                    "before now such as 30d."
+                ),
             )
         },
     )
@@ -79,7 +82,10 @@ class Selection:
         },
     )
     order: str | None = field(
-        default=None, metadata={"option": typer.Option(metavar="ORDER", help="Only this order.")}
+        default=None,
+        metadata={
+            "option": typer.Option(metavar="ORDER", help="Only discrepancies of this order.")
+        },
     )
     min_amount: str | None = field(
         default=None,
@@ -92,38 +98,54 @@ class Selection:
     )
     max_amount: str | None = field(
         default=None,
-        metadata={"option": typer.Option(metavar="AMOUNT", help="The most money at stake.")},
+        metadata={
+            "option": typer.Option(
+                metavar="AMOUNT",
+                help=("The most money at stake, in the major unit of its currency."),
+            )
+        },
     )
     currency: str | None = field(
         default=None,
-        metadata={"option": typer.Option(metavar="CODE", help="Only this currency, such as eur.")},
+        metadata={
+            "option": typer.Option(
+                metavar="CODE", help="Only discrepancies in this currency, such as eur."
+            )
+        },
     )
     owner: str | None = field(
         default=None,
-        metadata={"option": typer.Option(metavar="NAME", help="Only what this person owns.")},
+        metadata={
+            "option": typer.Option(metavar="NAME", help="Only discrepancies that this person owns.")
+        },
     )
     without_owner: bool = field(
         default=False,
-        metadata={"option": typer.Option("--nobody", help="Only what has no owner.")},
+        metadata={"option": typer.Option("--nobody", help="Only discrepancies without an owner.")},
     )
     unseen: bool = field(
         default=False,
         metadata={
             "option": typer.Option(
                 "--unseen",
-                help="Only what no person has looked at since it was opened or changed.",
+                help="Only discrepancies that no person has looked at since they were opened or changed.",
             )
         },
     )
     overdue: bool = field(
         default=False,
-        metadata={"option": typer.Option("--overdue", help="Only what is open past its due date.")},
+        metadata={
+            "option": typer.Option(
+                "--overdue", help="Only open discrepancies that are past their due date."
+            )
+        },
     )
     older_than: str | None = field(
         default=None,
         metadata={
             "option": typer.Option(
-                metavar="DURATION", help="Only what was opened longer ago, such as 7d."
+                metavar="DURATION",
+                help="Only discrepancies that were opened longer ago than this, such as 7d.",
             )
         },
     )
@@ -160,14 +182,17 @@ class Selection:
         Raises UsageError that names the option, and for options that contradict each other.
         """
         if self.owner is not None and self.without_owner:
-            raise UsageError("--owner and --nobody contradict each other.", "Use only one of them.")
+            raise UsageError(
+                "--owner and --nobody contradict each other.", "Use one of the two options."
+            )
         opened_before = None
         if self.older_than is not None:
             try:
                 opened_before = now - parse_duration(self.older_than)
             except ValueError:
                 raise UsageError(
-                    f'--older-than "{self.older_than}" is not a duration.', "Write it as 7d or 12h."
+                    f'--older-than "{self.older_than}" is not a duration.',
+                    "Write the age as 7d or 12h.",
                 ) from None
         return DiscrepancyFilter(
             account=account,

@@ -72,13 +72,13 @@ def statement(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Show the money as it stood then.  [default: 5 days after the period's end]",
+            help="The cut-off: the statement shows the money at that time.  [default: 5 days after the period's end]",
         ),
     ] = None,
     as_of: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Make it as it would have been made then, from what was known."
+            metavar="TIME", help="Make the statement from what the ledger knew at this time."
         ),
     ] = None,
     output_format: Annotated[
@@ -93,7 +93,7 @@ def statement(
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write it there, which xlsx needs.  [default: standard output]"
+            metavar="FILE", help="The file to write; required for xlsx.  [default: standard output]"
         ),
     ] = None,
     excel: ExcelOption = False,
@@ -113,7 +113,7 @@ def statement(
     cut, known, shown = _moments(chosen, cutoff, as_of, now)
     chosen_format = StatementFormat.JSON if json else output_format
     if chosen_format is StatementFormat.XLSX and output is None:
-        raise UsageError("--format xlsx writes a file.", "Name it with --output.")
+        raise UsageError("--format xlsx writes a file.", "Name the file with --output.")
     with open_audit(settings) as audit:
         made = [
             audit.statement(name, chosen, cut, known, settings.review.materiality)

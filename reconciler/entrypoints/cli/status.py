@@ -59,18 +59,26 @@ def status(
         Check | None,
         typer.Option(
             metavar="health|findings",
-            help="Only the remarks about Reconciler's own work, or only those about payments; as a Nagios check, unless "
-            "--format says otherwise.",
+            help=(
+                "health: only remarks about Reconciler's own work. findings: only remarks about payments. Written "
+                "as a Nagios check, unless --format says otherwise."
+            ),
         ),
     ] = None,
     watch: Annotated[
         float | None,
         typer.Option(
-            min=1, max=86_400, metavar="SECONDS", help="Show it again and again, until Ctrl-C."
+            min=1,
+            max=86_400,
+            metavar="SECONDS",
+            help="Show the status again after so many seconds, until Ctrl-C.",
         ),
     ] = None,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 1 if anything is a warning or critical.")
+        bool,
+        typer.Option(
+            "--exit-code", help="Exit with 1 if there is a remark of level warning or critical."
+        ),
     ] = False,
 ) -> int:
     """Show each account's process, its last sweeps, and what needs a person.
@@ -79,7 +87,8 @@ def status(
     """
     if json and output_format not in (None, StatusFormat.JSON):
         raise UsageError(
-            f"--json and --format {output_format} contradict each other.", "Use only one of them."
+            f"--json and --format {output_format} contradict each other.",
+            "Use one of the two options.",
         )
     default = StatusFormat.TEXT if check is None else StatusFormat.NAGIOS
     chosen = StatusFormat.JSON if json else output_format or default

@@ -61,7 +61,7 @@ def write_status(
     )
     open_payments = ", ".join(f"{count:,} {name}" for name, count in one.open_payments.items())
     if one.table_fault:
-        open_payments = "unknown, because the table cannot be read"
+        open_payments = "unknown, because your table cannot be read"
 
     if one.open_without_intent:
         open_payments = (
@@ -80,7 +80,7 @@ def write_status(
             ("reads a second", "" if one.rate_usage is None else _rate_usage_text(one.rate_usage)),
             ("requests", str(one.requests) if one.requests else ""),
             ("other ids", _other_ids_text(one)),
-            ("of no account", _no_account_text(one)),
+            ("rows of no account", _no_account_text(one)),
             ("outbox", _outbox_text(one.outbox)),
         ]
     )
@@ -92,7 +92,10 @@ def _other_ids_text(one: AccountStatus) -> str:
     most = max(one.sweeps, key=lambda item: item.other_ids, default=None)
     if most is None or not most.other_ids:
         return ""
-    return f"{most.other_ids:,} rows hold no PaymentIntent id, such as {most.other_id_example} (sweep {most.last})"
+    return (
+        f"{most.other_ids:,} rows hold an id that is not a PaymentIntent's, such as {most.other_id_example} (sweep "
+        f"{most.last})"
+    )
 
 
 def _no_account_text(one: AccountStatus) -> str:
@@ -105,7 +108,7 @@ def _no_account_text(one: AccountStatus) -> str:
     )
     if latest is None or not latest.rows:
         return ""
-    return f"{latest.rows:,} rows belong to no account: {latest.text} (sweep {sweep})"
+    return f"{latest.rows:,} rows; their account column holds: {latest.text} (sweep {sweep})"
 
 
 def _write_tables(one: AccountStatus) -> None:

@@ -61,7 +61,10 @@ def sweep(
         bool,
         typer.Option(
             "--yes",
-            help="With --apply: do not stop before more than 500 corrections, or a tenth of the examined rows.",
+            help=(
+                "With --apply: do not stop to ask, even before more than 500 corrections, or more than a tenth of "
+                "the examined rows."
+            ),
         ),
     ] = False,
     kind: Annotated[
@@ -76,12 +79,12 @@ def sweep(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Only what was created from this time on: a date, a time, or a duration before now such as 30d or 6h.  "
+            help="Only payments created at this time or later: a date, a time, or a duration before now such as 30d or 6h.  "
             "[default: every open payment; for window: sweep.horizon]",
         ),
     ] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Only what was created before this time.")
+        str | None, typer.Option(metavar="TIME", help="Only payments created before this time.")
     ] = None,
     payment_intent: Annotated[
         list[str] | None,
@@ -98,7 +101,7 @@ def sweep(
     account: AccountOption = None,
     by: ByOption = None,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 1 if something disagrees.")
+        bool, typer.Option("--exit-code", help="Exit with 1 if both sides of a payment disagree.")
     ] = False,
     output_format: FormatOption = None,
     json: JsonOption = False,
@@ -114,7 +117,7 @@ def sweep(
     if intents and (begin is not None or end is not None):
         raise UsageError(
             "--payment-intent cannot be combined with --since or --until.",
-            "Use either single payments or a range of time.",
+            "Name either single payments or a range of time.",
         )
     if yes and not apply:
         raise UsageError("--yes needs --apply.", "A sweep without --apply corrects nothing.")
@@ -122,7 +125,7 @@ def sweep(
     if again is not None and (intents or begin is not None or end is not None):
         raise UsageError(
             "--again cannot be combined with --payment-intent, --since or --until.",
-            "It examines the payments of that sweep whose corrections were undone, and no others.",
+            "--again examines only those payments of the sweep whose corrections were undone.",
         )
 
     call = invocation(context)
@@ -157,7 +160,7 @@ def _raise_if_only_is_combined(command: SweepCommand, *, apply: bool) -> None:
     if command.payment_intents or command.again or has_range or command.kind is not SweepKind.ALL:
         raise UsageError(
             "--only cannot be combined with --again, --kind, --since, --until or --payment-intent.",
-            "The file says which payments are examined.",
+            "The file of --only says which payments are examined.",
         )
 
 

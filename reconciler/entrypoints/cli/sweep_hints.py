@@ -32,8 +32,8 @@ def hints(reports: Sequence[SweepReport], command: SweepCommand) -> Iterator[str
     elif would_correct and all(report.complete for report in reports):
         if any(is_above_brake(report.would_correct, report.examined) for report in reports):
             yield (
-                "So many corrections may mean a wrong mapping: with --apply it stops before most of them and asks, unless"
-                " --yes is given."
+                "So many corrections may mean a wrong mapping. With --apply, the sweep will stop before most of "
+                "them and ask, unless you add --yes."
             )
         if command.is_set_up:
             yield f"To correct the rows: {command.text('--apply')}"
@@ -48,15 +48,15 @@ def _of_reverted(
         account = command.account or (report.account if several else None)
         for sweep in sorted(sweeps, reverse=True)[:_MOST_REVERTED]:
             again = command.again_text(sweep, account)
-            yield f"A person took corrections of sweep {sweep} back. To make them once more: {again}"
+            yield f"A person undid corrections of sweep {sweep}. To make these corrections once more: {again}"
 
 
 def _after_apply(report: SweepReport, command: SweepCommand, *, several: bool) -> Iterator[str]:
     account = command.account or (report.account if several else None)
     undo = command.revert_text(report.sweep or 0, account)
-    yield f"Written: {report.corrected:,} rows, by sweep {report.sweep}. To take them back: {undo}"
+    yield f"Written: {report.corrected:,} rows, by sweep {report.sweep}. To undo these corrections: {undo}"
     if report.outbox_waiting:
         yield (
-            f"In the outbox {report.outbox_waiting:,} rows wait for your worker or your webhook endpoint: a corrected"
-            " status alone ships nothing."
+            f"{report.outbox_waiting:,} outbox rows wait for your worker or your webhook endpoint: a corrected "
+            "status alone ships nothing."
         )

@@ -208,7 +208,7 @@ def _headline(report: SweepReport) -> str:
     number = f" {report.sweep}" if report.sweep is not None else ""
     name = f"Sweep{number} ({report.kind.value}) of account {report.account}"
     if report.failure is not None and report.examined == 0:
-        return f"{name}: it ended before anything was examined."
+        return f"{name}: the sweep ended before it had examined a payment."
     match report.writing:
         case Writing.NOTHING:
             done = "a dry run, nothing was written"
@@ -302,6 +302,6 @@ def _ending(report: SweepReport) -> str:
     if not report.complete:
         missing = f"Not examined: {report.unexamined_count:,}. " if report.unexamined_count else ""
         # why it ended early stands on standard error, with a hint, and is not said twice on a terminal
-        again = "" if report.stopped is not None else "Run it again."
+        again = "" if report.stopped is not None else "Run the sweep again."
         return f"The sweep is not complete. {missing}{again}".rstrip()
     return "The sweep is complete."

@@ -60,7 +60,8 @@ def sweeps(
         int | None, typer.Argument(metavar="[SWEEP]", min=1, help="Show only this sweep.")
     ] = None,
     limit: Annotated[
-        int, typer.Option(metavar="NUMBER", min=1, help="List at most so many, the newest.")
+        int,
+        typer.Option(metavar="NUMBER", min=1, help="The most sweeps to list, the newest first."),
     ] = USUAL_LIMIT,
     account: AccountOption = None,
     json: JsonOption = False,
@@ -84,7 +85,9 @@ def sweeps(
         pairs = [(column.title, column.text(one)) for column in _COLUMNS]
         write_pairs([*pairs, ("finished", moment_text(one.finished_at))])
         if one.revertible:
-            write_line(f"To take it back: {command_line(call.config, 'revert', str(one.id))}")
+            write_line(
+                f"To undo the corrections: {command_line(call.config, 'revert', str(one.id))}"
+            )
     elif found:
         write_table(non_empty(_COLUMNS, found), found)
     else:

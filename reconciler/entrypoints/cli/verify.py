@@ -91,8 +91,10 @@ def verify(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Compare with anchors that were kept outside the database: the output of an earlier verify --json, or a "
-            "line for each with account, seq, hash and at.",
+            help=(
+                "Compare the ledger with anchors that were kept outside the database. The file is the output of an "
+                "earlier verify --json, or has a line for each anchor, with account, seq, hash and at."
+            ),
         ),
     ] = None,
     file: Annotated[
@@ -155,20 +157,20 @@ def _verify_file(path: Path, *, json: bool) -> int:
 
 def _bundle_lines(head: Mapping[str, object] | None, other_program: str | None) -> Iterator[str]:
     """What a bundle without a fault proves, and what it does not."""
-    yield "every entry of its ledger matches its hash and follows the one before."
-    made = "the statement, the certificate and the discrepancies are what this ledger says"
+    yield "every entry of the bundle's ledger matches its hash, and follows the entry before."
+    made = "the statement, the certificate and the discrepancies agree with this ledger"
     if other_program is None:
-        yield f"{made}, and so is the page."
+        yield f"{made}, and so does the page."
     else:
-        yield f"{made}. {other_program} wrote the page, so this version cannot make it again to compare it."
+        yield f"{made}. {other_program} wrote the page, so this version cannot check the page."
     if head is not None:
         yield (
             f"the ledger ends with entry {head['seq']}, hash {head['hash']}. Compare this hash with an anchor that you"
             " kept: only that shows that the ledger itself was not rewritten."
         )
     yield (
-        "no entry decides who made the files and when, or the owners, notes, orders, causes and times of"
-        " discrepancies.csv: for these, the hashes only show a change by accident."
+        "the ledger does not say who made the files and when, nor the owners, notes, orders, causes and times of "
+        "discrepancies.csv: for these, the hashes show a change by accident, but not one by intent."
     )
 
 

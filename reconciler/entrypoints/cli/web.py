@@ -74,7 +74,7 @@ def _write_user(name: str, role: UserRole) -> int:
     if len(password) < _SHORTEST_PASSWORD:
         raise UsageError(f"The password has fewer than {_SHORTEST_PASSWORD} characters.", "")
     if sys.stdin.isatty() and getpass("Again: ") != password:
-        raise UsageError("The two passwords differ.", "")
+        raise UsageError("The two passwords that you typed differ.", "")
     sys.stdout.write(f"{name}:{role.value}:{new_hash(password)}\n")
     return int(ExitCode.DONE)
 

@@ -24,7 +24,7 @@ def new_file(path: Path) -> Iterator[Path]:
         partial.replace(path)
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be written ({error.strerror}).", "Name another one with --output."
+            f"{path} cannot be written ({error.strerror}).", "Name another file with --output."
         ) from None
     finally:
         # it no longer exists if it was renamed

@@ -122,7 +122,7 @@ class Workbook:
 
     def _not_written(self, why: str | None) -> UsageError:
         return UsageError(
-            f"{self._path} cannot be written ({why}).", "Name another one with --output."
+            f"{self._path} cannot be written ({why}).", "Name another file with --output."
         )
 
     def sheet(self, name: str, titles: Sequence[str]) -> Sheet:

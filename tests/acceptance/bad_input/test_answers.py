@@ -157,7 +157,7 @@ def test_an_id_that_neither_side_knows(installation: Installation) -> None:
     before = installation.dump_results()
     answer = installation.run("sweep", "--apply", "--payment-intent", "pi_unknown")
     assert answer.code == 75
-    assert "Neither Stripe nor the table knows it" in answer.out
+    assert "Neither Stripe nor your table knows this PaymentIntent" in answer.out
     assert installation.dump_results() == before
 
 

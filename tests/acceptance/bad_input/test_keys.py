@@ -167,7 +167,7 @@ def test_the_key_of_the_other_mode(installation: Installation) -> None:
     before = installation.dump_results()
     answer = installation.sweep("--kind", "due", "--apply", STRIPE_API_KEY=LIVE_KEY)
     assert answer.code == 78
-    assert "another account or of the other mode" in answer.err
+    assert "another account, or to the other mode" in answer.err
     assert installation.dump_results() == before
 
 

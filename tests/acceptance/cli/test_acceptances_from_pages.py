@@ -116,7 +116,7 @@ def test_what_a_reviewer_accepts_is_written_in_their_name(swept: Town) -> None:
     )
     assert (state, by, entry_by, request) == ("resolved", "web:ana", "web:ana", "1")
     assert swept.ask("SELECT count(*) FROM reconciler.outbox") == [(1,)]
-    assert swept.run("resolve", "--requested").out == "No request of a reviewer waits.\n"
+    assert swept.run("resolve", "--requested").out == "No reviewer's request is waiting.\n"
     assert swept.run("verify").code == 0
 
 
@@ -173,7 +173,7 @@ def test_it_is_refused_if_a_side_has_changed(swept: Town) -> None:
         accept_on_page(client, swept)
         swept.stripe.refund(swept.intent, 500)  # type: ignore[attr-defined]
         assert [one.outcome for one in carried_out(swept)] == [RequestOutcome.REFUSED]
-        assert "Stripe says something else" in page_of(client, swept)
+        assert "has changed since then" in page_of(client, swept)
         assert swept.statuses() == {"2": "canceled"}
         assert swept.run("sweep", "--record").code == 0
         accept_on_page(client, swept)

@@ -31,7 +31,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     "a status without set": ("status", "lower(t.status)", "[payments.write]"),
 }
 SETS: dict[str, tuple[str, str, str]] = {
-    "a generated column": ("doubled", "1", "is generated"),
+    "a generated column": ("doubled", "1", "PostgreSQL generates this column"),
     "a column that the role may not write": (
         "locked",
         '{ sql = "upper(t.status)" }',

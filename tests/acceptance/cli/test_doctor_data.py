@@ -70,7 +70,7 @@ def test_major_amounts_in_minor_units(town: Town) -> None:
     """39.94 is no amount in minor units: a fault, and the hint names the key that ends it."""
     town.shop.execute("ALTER TABLE public.payments ALTER amount TYPE numeric(12, 2)")
     add(town, 1, ROWS, amount="12.50")
-    found = said(town, "fault", "no whole number of minor units, such as 12.50", 78)
+    found = said(town, "fault", "not whole numbers of minor units, such as 12.50", 78)
     assert found["hint"] == 'Set amount_unit = "major".'
     town.configure(
         text=CONFIGURATION.replace('amount = "amount"', 'amount = "amount"\namount_unit = "major"')
@@ -91,14 +91,19 @@ def test_whole_amounts_in_the_wrong_unit(town: Town) -> None:
             amount="12",
             created=HOUR_AGO.isoformat(),
         )
-    found = said(town, "fault", "in major units they fit for 23 of 23", 78)
+    found = said(town, "fault", "in major units, they agree in 23 of 23", 78)
     assert found["hint"] == 'Set amount_unit = "major".'
 
 
 def test_a_currency_that_stripe_contradicts(town: Town) -> None:
     """Every row says usd and Stripe says eur: a fault, whose hint works."""
     add(town, 1, ROWS, currency="usd")
-    found = said(town, "fault", "the currency is usd here and eur at Stripe", 78)
+    found = said(
+        town,
+        "fault",
+        "the currency differs from Stripe's, such as usd in the row and eur at Stripe",
+        78,
+    )
     assert found["hint"] == 'Remove currency, and set currency_constant = "eur".'
     town.configure(text=CONFIGURATION.replace('currency = "currency"', 'currency_constant = "eur"'))
     assert is_silent(town, "currency")
@@ -112,7 +117,10 @@ def test_a_meaning_that_stripe_contradicts(town: Town) -> None:
     )
     town.configure(text=wrong)
     found = said(
-        town, "fault", f'"paid" means canceled, but Stripe says succeeded for {ROWS} of {ROWS}', 78
+        town,
+        "fault",
+        f'"paid" is mapped to canceled, but Stripe says succeeded for {ROWS} of {ROWS}',
+        78,
     )
     assert found["hint"] == 'Write "paid" = "succeeded" under [payments.read].'
     town.configure()
@@ -125,10 +133,10 @@ def test_rows_behind_stripe_are_no_contradiction(town: Town) -> None:
     found = said(
         town,
         "warning",
-        f'"pending" means incomplete, and Stripe says succeeded for {ROWS} of {ROWS}',
+        f'"pending" is mapped to incomplete, but Stripe says succeeded for {ROWS} of {ROWS}',
         0,
     )
-    assert "either all their webhooks were lost" in found["what"]
+    assert "either the webhooks of all these rows were lost" in found["what"]
 
 
 def test_statuses_that_are_not_mapped(town: Town) -> None:

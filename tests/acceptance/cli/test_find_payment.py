@@ -75,13 +75,13 @@ def test_an_order_that_was_not_paid(town: Town) -> None:
     ]
     town.stripe.fail(attempts[1], at=HOUR_AGO)
     declined = town.run("explain", attempts[1])
-    assert "local incomplete against Stripe's failed" in declined.out
+    assert "The row says incomplete, and Stripe says failed; the decision table" in declined.out
     assert "no row" not in declined.out
     town.stripe.cancel(attempts[1], at=HOUR_AGO)
     assert explained(town, "order 7")["decision"]["to_status"] == "canceled"
     # the older attempt was given up for the newer one, and is not the row's
     older = town.run("explain", attempts[0])
-    assert "no row holds this intent" in older.out
+    assert "no row holds this PaymentIntent" in older.out
 
 
 def found_number(town: Town) -> int:
@@ -158,7 +158,7 @@ def test_history(town: Town) -> None:
     ]
     text = town.run("explain", "1").out
     assert f"corrected payment 1: pending -> paid, by sweep {sweep}" in text
-    assert f"reverted payment 1: paid -> pending, which sweep {sweep} had corrected" in text
+    assert f"reverted payment 1: paid -> pending, a correction of sweep {sweep}" in text
     assert "note on discrepancy 1: asked Bo" in text
     assert text.index("History") < text.index("Stripe\n") < text.index("What to do next")
 

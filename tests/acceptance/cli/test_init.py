@@ -360,7 +360,7 @@ def test_a_shop_that_learns_the_intent_from_the_webhook(place: Place) -> None:
     assert (place.payments()["amount"], place.payments()["amount_unit"]) == ("total", "major")
     written = place.config.read_text()
     assert '# "AWAITING" = "incomplete"' in written
-    assert "26 of 29 are unpaid, and 3 have gone on" in written
+    assert "26 of 29 rows are unpaid, and 3 are not" in written
 
 
 PLAIN = (
@@ -440,7 +440,7 @@ def test_without_a_key(place: Place) -> None:
     assert section["read"] == {"paid": "succeeded", "pending": "incomplete", "canceled": "canceled"}
     assert "write" not in section
     assert "CHECK THIS: guessed from the word alone; 37 rows" in place.config.read_text()
-    assert "CHECK THIS: it was not compared with Stripe" in place.config.read_text()
+    assert "CHECK THIS: the column was not compared with Stripe" in place.config.read_text()
     assert "Next: set STRIPE_API_KEY" in answer.out
 
 
@@ -468,7 +468,7 @@ def test_the_questions(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("1\nodd=nothing\nodd=succeeded\ny\n"))
     answer = place.init()
     assert answer.code == 0, answer.err
-    assert answer.err.count("What do these words mean?") == 2
+    assert answer.err.count("What do these statuses mean?") == 2
     section = place.payments()
     assert section["table"] == "public.payments"
     assert section["read"]["odd"] == "succeeded"
@@ -486,7 +486,7 @@ def test_a_status_that_is_not_mapped_is_named(place: Place) -> None:
     answer = place.init("--yes")
     assert answer.code == 0, answer.err
     assert (
-        f'2 rows have the status "odd", which is not mapped: write its meaning in {place.config}, and uncomment its line.'
+        f'2 rows have the status "odd", which is not mapped: write in {place.config} what this status means, and uncomment the line.'
         in answer.out
     )
     assert answer.out.count("which is not mapped") == 1

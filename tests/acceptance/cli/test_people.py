@@ -218,7 +218,7 @@ def test_revert(swept: Town) -> None:
     assert swept.run("verify").code == 0
     again = swept.run("revert", str(sweep))
     assert again.code == 1
-    assert "already taken back" in again.out
+    assert "the correction is undone already" in again.out
 
 
 def test_revert_of_an_unknown_sweep(swept: Town) -> None:
@@ -233,7 +233,7 @@ def test_an_account_without_a_ledger(swept: Town, command: str) -> None:
     """A misspelt account is a usage error that names the accounts; it is not reported as intact."""
     answer = swept.run(command, "--account", "defualt")
     assert answer.code == 64
-    assert "Its accounts are: default." in answer.err
+    assert "The accounts in the ledger are: default." in answer.err
     assert answer.out == ""
     assert swept.run(command, "--account", "default").code == 0
 

@@ -55,9 +55,9 @@ def test_the_hint_is_the_same_command(town: Town) -> None:
     answer = town.run(*arguments)
     assert answer.code == 0
     assert town.statuses() == {"1": "paid", "2": "pending"}
-    assert "Written: 1 rows, by sweep 1. To take them back: reconciler" in answer.out
-    assert "In the outbox 1 rows wait" in answer.out
-    undo = answer.out.split("To take them back: reconciler ")[1].splitlines()[0]
+    assert "Written: 1 rows, by sweep 1. To undo these corrections: reconciler" in answer.out
+    assert "1 outbox rows wait" in answer.out
+    undo = answer.out.split("To undo these corrections: reconciler ")[1].splitlines()[0]
     assert town.run(*shlex.split(undo)).code == 0
     assert town.statuses() == {"1": "pending", "2": "pending"}
 
@@ -229,5 +229,5 @@ def test_the_brake_asks_on_a_terminal(
 
     monkeypatch.setattr(sweep_command.TerminalRequester, "confirms", confirms)
     assert low_brake.run("sweep", "--apply").code == code
-    assert "may it go on?" in questions[0]
+    assert "may the sweep go on?" in questions[0]
     assert (set(low_brake.statuses().values()) == {"paid"}) is (said == "y")

@@ -261,8 +261,8 @@ def test_a_bundle_is_checked_without_a_database(shop: Town, tmp_path: Path) -> N
     whole = shop.run("verify", "--file", str(bundle.path))
     assert whole.code == 0, whole.out
     for said in (
-        "follows the one before",
-        "are what this ledger says",
+        "follows the entry before",
+        "agree with this ledger",
         "Compare this hash with an anchor",
         "owners",
     ):
@@ -320,5 +320,5 @@ def test_what_was_put_right_stays_in_its_list(shop: Town) -> None:
     assert shop.run("sweep", "--kind", "window", "--apply").code == 0
     ((number,),) = shop.ask("SELECT id FROM reconciler.discrepancies WHERE state = 'corrected'")
     answer = shop.run("resolve", str(number), "--note", "seen")
-    assert (answer.code, "nothing is left to settle" in answer.err) == (1, True), answer.err
+    assert (answer.code, "nothing is left to resolve" in answer.err) == (1, True), answer.err
     assert str(number) in shop.run("discrepancies", "--state", "corrected", "--columns", "id").out

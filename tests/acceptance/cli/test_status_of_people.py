@@ -56,8 +56,8 @@ def test_an_outage_of_the_endpoint_is_a_warning_at_once(town: Town) -> None:
     assert "deliveries" not in town.run("status", "--check", "health").out
     kept_connection(town.shop.url).execute(failed.format(2))
     health = town.run("status", "--check", "health").out
-    assert "deliveries to the endpoint fail since 20" in health
-    assert "UTC: 2 rows of the outbox wait; the last error: no answer" in health
+    assert "deliveries to your endpoint have failed since 20" in health
+    assert "UTC: 2 outbox rows wait; the last error: no answer" in health
     plotted = dict(item.split("=") for item in health.partition(" | ")[2].split())
     assert plotted["'default_outbox_waiting'"] == "2"
     assert plotted["'default_outbox_given_up'"] == "0"

@@ -68,15 +68,15 @@ def test_due_names_the_open_rows_that_it_cannot_examine(town: Town) -> None:
     for key in (1, 2):
         town.shop.insert(key=key, payment_intent=None, status="pending")
     town.shop.insert(key=3, payment_intent=None, status="paid")
-    said = "2 open rows hold no PaymentIntent, and a sweep of due examines none of them."
+    said = "2 open rows hold no PaymentIntent, so a sweep of kind due does not examine them."
     (note,) = town.run("sweep", "--kind", "due", "--json").json["notes"]
     assert note == (
-        f"{said} If they lost the webhook that names it, set payments.link_metadata: without it no sweep can match them."
+        f"{said} If these rows lost the webhook with the PaymentIntent's id, set payments.link_metadata. Without this setting no sweep can match them."
     )
     linked = town.run(
         "sweep", "--kind", "due", RECONCILER_PAYMENTS__LINK_METADATA="order_id", COLUMNS="300"
     )
-    assert f"{said} A sweep of a range of time finds those that were paid" in linked.out
+    assert f"{said} A sweep of kind window finds the paid ones among these rows" in linked.out
     assert town.run("sweep", "--json").json["notes"] == []
     assert "none; 2 without a PaymentIntent" in town.run("status").out
     assert town.run("status", "--json").json[0]["open_without_intent"] == 2

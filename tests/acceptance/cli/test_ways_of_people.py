@@ -118,7 +118,7 @@ def test_the_way_of_an_engineer(
     town.shop.execute("UPDATE public.payments SET amount = 999 WHERE id = 3")
     part = person.types("reconciler sweep --apply --only preview.csv", code=75)
     assert town.statuses() == {**pending, "1": "paid", "2": "paid"}
-    assert "To take them back: reconciler revert 1\n" in part.out
+    assert "To undo these corrections: reconciler revert 1\n" in part.out
 
     # the rest at once meets the brake, and the hint's own command goes on
     monkeypatch.setattr(brake, "MOST_CORRECTIONS", 1)

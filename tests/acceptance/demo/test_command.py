@@ -176,7 +176,7 @@ def test_people_get_sentences_and_tables(report: str) -> None:
         "(seed 7)",
         "Wrong before:",
         "payment_intent.succeeded",
-        "For a person to decide:",
+        "Discrepancies that a person has to decide:",
         "Stripe took the money, and no row holds this payment",
         "Waiting: ",
         "Reads:",

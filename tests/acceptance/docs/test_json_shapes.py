@@ -134,7 +134,9 @@ def test_status(tutorial: Tutorial) -> None:
         "UPDATE reconciler.discrepancies SET reason = 'refused_by_table',"
         ' evidence = evidence || \'{"constraint": "paid", "message": "no"}\' WHERE state = \'open\''
     )
-    tutorial.execute("UPDATE reconciler.outbox SET last_error = 'it answered 500', attempts = 1")
+    tutorial.execute(
+        "UPDATE reconciler.outbox SET last_error = 'the endpoint answered 500', attempts = 1"
+    )
     tutorial.execute(
         "UPDATE reconciler.leases SET holder = 'machine:1', expires_at = now() + interval '1 minute'"
     )
@@ -358,7 +360,7 @@ def test_export(shared_tutorial: Tutorial) -> None:
 def test_sample(tutorial: Tutorial, tmp_path: Path) -> None:
     """A correction whose message failed and was given up, one that was delivered, and discrepancies."""
     tutorial.execute(
-        "UPDATE reconciler.outbox SET attempts = 1, last_error = 'it answered 500', tried_since = now(),"
+        "UPDATE reconciler.outbox SET attempts = 1, last_error = 'the endpoint answered 500', tried_since = now(),"
         " given_up_at = now() WHERE id = 1;"
         "UPDATE reconciler.outbox SET delivered_at = now() WHERE id = 2"
     )

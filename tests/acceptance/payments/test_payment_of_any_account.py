@@ -31,7 +31,7 @@ def test_several_accounts(open_shop: OpenShop, stripe: ExactStripe) -> None:
         assert "pi_3 of account us" in other.out
         assert "no row" not in other.out
     ghost = shop.run("explain", "4")
-    assert "ghost, which is not in [[accounts]]" in ghost.out
+    assert "ghost (not in [[accounts]])" in ghost.out
 
 
 def test_a_sweep_of_one_payment_finds_its_account(open_shop: OpenShop, stripe: ExactStripe) -> None:

@@ -318,7 +318,7 @@ def test_explain_of_the_intent_that_paid_names_the_discrepancy(open_shop: OpenSh
         found = explained(shop, f"pi_second{key}")
         command = f"reconciler resolve {listed['id']} --accept stripe --note TEXT"
         assert found["next_step"]["command"] == command
-        assert f"pi_second{key} is the payer in an open discrepancy" in found["rule"]
+        assert f"pi_second{key} paid for the order of an open discrepancy" in found["rule"]
         assert f"row {key}, order o-{key}" in found["rule"]
         assert [one["id"] for one in found["discrepancies"]] == [listed["id"]]
         kinds = [one["kind"] for one in found["decision"]["findings"]]

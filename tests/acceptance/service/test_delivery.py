@@ -68,7 +68,7 @@ def test_an_unavailable_endpoint_is_in_status_and_metrics(
     daemon = start_delivering(installation, endpoint, RECONCILER_DELIVERY__GIVE_UP="1s")
     port = daemon.wait_for("metrics.listening")["port"]
     ended = daemon.wait_for("delivery.finished", failed=2)
-    assert ended["last_fault"] == "it answered 500"
+    assert ended["last_fault"] == "the endpoint answered 500"
     assert installation.get(port, "/readyz")[0] == 200
 
     _, text = installation.get(port, "/metrics")
@@ -84,10 +84,10 @@ def test_an_unavailable_endpoint_is_in_status_and_metrics(
     assert status["level"] == "critical"
     assert status["outbox"]["waiting"] == 2
     assert status["outbox"]["given_up"] >= 1
-    assert status["outbox"]["last_error"] == "it answered 500"
+    assert status["outbox"]["last_error"] == "the endpoint answered 500"
     assert status["outbox"]["oldest_age_seconds"] > 0
     assert any("given up" in remark["what"] for remark in status["remarks"])
-    assert "it answered 500" in installation.run("status")[1]
+    assert "the endpoint answered 500" in installation.run("status")[1]
     assert installation.run("status", "--format", "nagios")[0] == 2
     assert installation.count_by_status() == {"paid": 2}
     assert daemon.end() == 0

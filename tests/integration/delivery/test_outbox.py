@@ -210,7 +210,7 @@ def test_a_row_that_is_given_up_stays(post: Post) -> None:
     post.run()
     assert post.endpoint.tried.qsize() == before
     waiting, given_up, age, error, *_ = PostgresStatus(post.database, "default").outbox()
-    assert (waiting, given_up, error) == (2, 1, "it answered 404")
+    assert (waiting, given_up, error) == (2, 1, "the endpoint answered 404")
     assert age >= 0
     post.execute(
         "UPDATE reconciler.outbox SET given_up_at = NULL, tried_since = NULL, next_attempt_at = NULL"

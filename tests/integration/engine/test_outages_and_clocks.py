@@ -126,7 +126,7 @@ def test_a_next_poll_does_not_replace_a_wait(sweeps: SweepRunner, status: str) -
     """Every Wait stores a recheck that only a verdict removes: the next poll of another sweep must not delay it."""
     sweeps.add_row(1, "pi_1", "processing" if status == "processing" else "pending")
     sweeps.add_intent("pi_1", status)
-    why = "it changed within the grace"
+    why = "the PaymentIntent changed less than the grace ago"
 
     def store_wait_of_tail() -> None:
         sweeps.shop.execute(

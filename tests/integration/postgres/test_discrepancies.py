@@ -230,7 +230,7 @@ def test_a_redacted_note(recorded):
         "note": note.id,
         "sha256": hashlib.sha256(b"Ada Lovelace, London").hexdigest(),
     }
-    with pytest.raises(UsageError, match="blanked before"):
+    with pytest.raises(UsageError, match="blanked already"):
         redact_note(store, note.id, JO)
     with pytest.raises(UsageError, match="no note 77"):
         redact_note(store, 77, JO)

@@ -213,7 +213,9 @@ def test_no_connection_is_free(database):
         opened._pool.timeout = 0.05
         with (
             opened.connection("one"),
-            pytest.raises(DatabaseUnavailableError, match="No connection was free while two"),
+            pytest.raises(
+                DatabaseUnavailableError, match="All database connections were in use while two"
+            ),
             opened.connection("two"),
         ):
             pass

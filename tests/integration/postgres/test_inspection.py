@@ -100,7 +100,7 @@ def test_all_faults_come_at_once(shop):
         "several [[accounts]] need a column",
         "floating point cannot hold money",
         'created_unit = "s" or "ms"',
-        '"paid", but [payments.read] does not know it',
+        '"paid", but [payments.read] lacks this status',
     ):
         assert any(words in fault for fault in faults), (words, faults)
     assert len(faults) == 7
@@ -135,7 +135,7 @@ def test_a_type_that_does_not_fit_is_refused(shop, part, kind, words):
 @pytest.mark.parametrize(
     ("kind", "unit", "words"),
     [
-        ("timestamptz", "s", "Leave created_unit out"),
+        ("timestamptz", "s", "Delete created_unit"),
         ("bigint", None, 'created_unit = "s" or "ms"'),
         ("integer", "ms", "too small for milliseconds"),
     ],
@@ -152,13 +152,13 @@ ENUM = "CREATE TYPE state AS ENUM ('pending', 'paid')"
 @pytest.mark.parametrize(
     ("kind", "read", "write", "words"),
     [
-        ("state", {"pending": "incomplete", "Paid": "succeeded"}, {"succeeded": "Paid"}, "is no member of state, which has pending, paid"),
+        ("state", {"pending": "incomplete", "Paid": "succeeded"}, {"succeeded": "Paid"}, "is not a value of the type state, which has pending, paid"),
         ("varchar(4)", {"new": "incomplete", "succeeded": "succeeded"}, {"succeeded": "succeeded"}, "longer than status allows"),
         ("char(4)", {"new": "incomplete", "succeeded": "succeeded"}, {"succeeded": "succeeded"}, "longer than status allows"),
-        ("char(9)", {"new": "incomplete", "paid ": "succeeded"}, {"succeeded": "paid "}, "ends in blanks"),
+        ("char(9)", {"new": "incomplete", "paid ": "succeeded"}, {"succeeded": "paid "}, "ends in spaces"),
         ("smallint", {"0": "incomplete", "paid": "succeeded"}, {"succeeded": "paid"}, "cannot be a value of status"),
-        ("text", {"new": "incomplete", "paid": "processing"}, {"succeeded": "paid"}, "reads it as processing"),
-        ("text", {"new": "incomplete"}, {"succeeded": "paid"}, "does not know it"),
+        ("text", {"new": "incomplete", "paid": "processing"}, {"succeeded": "paid"}, "reads this as processing"),
+        ("text", {"new": "incomplete"}, {"succeeded": "paid"}, "lacks this status"),
     ],
 )  # fmt: skip
 def test_a_status_to_write_must_fit_the_column_and_read_back(shop, kind, read, write, words):
@@ -184,7 +184,7 @@ def test_a_status_to_read_that_no_row_can_have_is_a_warning(shop, kind, value):
     )
     found = inspect_shop(made)
     assert found.faults == []
-    assert any("no row can have this value" in warning for warning in found.warnings)
+    assert any("no row can have this status" in warning for warning in found.warnings)
     if kind in {"state", "smallint"}:
         assert found.inspection.table_or_raise().open_statuses == []
 
@@ -259,7 +259,7 @@ def test_the_updated_column_has_no_other_part(shop):
     [fault] = [
         fault
         for fault in inspect_shop(shop(), mapping={"updated": "status"}).faults
-        if "mapped to something else" in fault
+        if "already mapped under another key" in fault
     ]
     assert "status" in fault
 

@@ -136,10 +136,10 @@ def test_every_change_is_found(database, change, at, words):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("SET at = 'infinity'", "its time cannot be read"),
-        ("SET at = '-infinity'", "its time cannot be read"),
-        ("SET at = '0044-03-15 BC'", "its time cannot be read"),
-        ("SET at = '10000-01-01'", "its time cannot be read"),
+        ("SET at = 'infinity'", "the entry's time cannot be read"),
+        ("SET at = '-infinity'", "the entry's time cannot be read"),
+        ("SET at = '0044-03-15 BC'", "the entry's time cannot be read"),
+        ("SET at = '10000-01-01'", "the entry's time cannot be read"),
         ("""SET body = '{"amount": 42.5}'""", "not an integer"),
         ("""SET body = '{"amount": 42.0}'""", "not an integer"),
         (

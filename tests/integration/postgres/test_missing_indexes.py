@@ -47,7 +47,7 @@ def scans(database: Database) -> int:
 def advice(made, mapping) -> list[str]:
     with Database(made.url) as database:
         warnings = warnings_of(database, inspect(database, mapping, writes=False))
-    return [str(one.hint) for one in warnings if one.what.startswith("No index serves")]
+    return [str(one.hint) for one in warnings if one.what.startswith("No index ")]
 
 
 @pytest.mark.parametrize("shape", SHAPES)

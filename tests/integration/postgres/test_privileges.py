@@ -289,7 +289,7 @@ def test_the_daemons_role_is_enough_to_deliver(stocked, roles):
         epoch = PostgresLeaseStore(database, "default").acquire("me", 60)
         outbox = PostgresOutbox(database, "default")
         first, second = outbox.claim(epoch, 60), outbox.claim(epoch, 60)
-        outbox.failed(first, "it answered 500", 3600, given_up=False)
+        outbox.failed(first, "the endpoint answered 500", 3600, given_up=False)
         assert outbox.claim(epoch, 60) is None
         assert outbox.try_now(3) == 1
         assert outbox.claim(epoch, 60).message == first.message

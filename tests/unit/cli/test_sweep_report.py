@@ -113,9 +113,9 @@ def test_the_text_of_a_sweep_that_corrected(capsys: pytest.CaptureFixture[str]) 
     assert "1 corrected" in text
     assert "Corrected:" in text
     assert "--apply" not in text
-    assert "To take them back: reconciler revert 17 --account eu" in text
+    assert "To undo these corrections: reconciler revert 17 --account eu" in text
     made.outbox_waiting = 12
-    assert "In the outbox 12 rows wait" in shown(capsys, made)
+    assert "12 outbox rows wait" in shown(capsys, made)
 
 
 def test_the_text_of_an_applied_sweep_without_a_correction(

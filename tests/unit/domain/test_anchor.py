@@ -51,7 +51,7 @@ def test_a_chain_that_ends_too_early(rest_agrees: bool, state: AnchorState) -> N
     """It is cut if other records name what is gone, and may be restored if nothing does."""
     found = verdict(CHAIN[:3], anchor_of(CHAIN[1]), anchor_of(CHAIN[5]), rest_agrees=rest_agrees)
     assert (found.state, found.last_agreeing, found.first_bad) == (state, 2, 4)
-    assert "names entry 6, but the chain ends at 3" in found.what
+    assert "names entry 6, but the ledger ends at entry 3" in found.what
 
 
 def test_an_empty_chain() -> None:
@@ -77,7 +77,7 @@ def test_a_chain_that_went_on_after_a_restore_is_newer() -> None:
     without_time = replace(anchor_of(CHAIN[4]), at=None)
     rewritten = verdict(chain, without_time)
     assert rewritten.state is AnchorState.REWRITTEN
-    assert rewritten.what == "entry 5 is not the one that was anchored"
+    assert rewritten.what == "entry 5 has another hash than its anchor"
 
 
 def test_anchors_of_both_sides_of_a_restore_do_not_agree() -> None:

@@ -326,7 +326,7 @@ def test_an_entry_that_cannot_be_read_is_a_break(unreadable: int, broken: int) -
 
     def entries() -> Iterator[Entry]:
         yield from chain(2)
-        raise UnreadableEntryError(unreadable, "its time cannot be read")
+        raise UnreadableEntryError(unreadable, "the entry's time cannot be read")
 
     found = first_break(entries(), (6, "x"), "default")
     assert found is not None

@@ -15,7 +15,7 @@ SINCE = datetime(2026, 3, 1, 3, tzinfo=UTC)
     ("until", "end"),
     [
         (datetime(2026, 3, 1, 5, tzinfo=UTC), "until 2026-03-01 05:00 UTC"),
-        (None, "until a person resumes"),
+        (None, "until a person runs reconciler resume"),
     ],
 )
 def test_the_text_says_who_and_how_long(until: datetime | None, end: str) -> None:

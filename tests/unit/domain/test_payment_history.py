@@ -105,7 +105,7 @@ FINDING = {"subject": "pi_1", "kind": "missed_outcome"}
         (
             "revert",
             {"sweep": 4, "key": "1", "before": {"status": "paid"}, "after": {"status": None}},
-            "reverted payment 1: paid -> no status, which sweep 4 had corrected",
+            "reverted payment 1: paid -> no status, a correction of sweep 4",
         ),
         (
             "resolution",

@@ -28,16 +28,16 @@ def test_an_entry_is_read() -> None:
 @pytest.mark.parametrize(
     ("at", "body", "words"),
     [
-        ("infinity", "{}", "its time"),
-        ("0044-03-15 00:00:00 BC", "{}", "its time"),
-        ("10000-01-01 00:00:00", "{}", "its time"),
+        ("infinity", "{}", "the entry's time"),
+        ("0044-03-15 00:00:00 BC", "{}", "the entry's time"),
+        ("10000-01-01 00:00:00", "{}", "the entry's time"),
         ("2026-06-10 12:00:00", None, "too large"),
         ("2026-06-10 12:00:00", '{"amount": 1.5}', "not an integer"),
         ("2026-06-10 12:00:00", '{"amount": [[1.0]]}', "not an integer"),
         ("2026-06-10 12:00:00", '{"amount": NaN}', "not an integer"),
         ("2026-06-10 12:00:00", '{"amount": ' + "9" * 5000 + "}", "too many digits"),
         ("2026-06-10 12:00:00", '{"a": ' + "[" * 100_000, "nested too deep"),
-        ("2026-06-10 12:00:00", "[]", "not an object"),
+        ("2026-06-10 12:00:00", "[]", "not a JSON object"),
     ],
 )
 def test_what_no_program_wrote_is_named(at: str, body: str | None, words: str) -> None:
@@ -81,8 +81,8 @@ def test_a_body_that_can_be_read_is_exported(body: str) -> None:
         ('{"amount": ' + "9" * 4_301 + "}", "too many digits"),
         ('{"a": ' + "[" * 2_000 + "]" * 2_000 + "}", "nested too deep"),
         ('{"a": ' + '{"a":' * 100_000, "nested too deep"),
-        ("[]", "not an object"),
-        ('"text"', "not an object"),
+        ("[]", "not a JSON object"),
+        ('"text"', "not a JSON object"),
     ],
 )
 def test_a_body_that_cannot_be_read_is_not_exported(body: str, words: str) -> None:

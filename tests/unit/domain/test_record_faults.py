@@ -46,16 +46,16 @@ def test_a_discrepancy_that_agrees_has_no_fault() -> None:
         (replace(AGREEING, entry_seq=None), "no entry"),
         (
             replace(AGREEING, state="closed"),
-            "its state is closed, but entry 3 of the ledger says open",
+            "the table says closed, but entry 3 of the ledger says open",
         ),
         (
             replace(AGREEING, entry_action="revert"),
-            "its state is open, but entry 3 of the ledger says resolved",
+            "the table says open, but entry 3 of the ledger says resolved",
         ),
-        (replace(AGREEING, values_agree=False), "its values"),
-        (replace(AGREEING, values_agree=None), "its values"),
-        (replace(AGREEING, fingerprint="f" * 64), "its fingerprint"),
-        (replace(AGREEING, entry_fingerprint="f" * 64), "its fingerprint"),
+        (replace(AGREEING, values_agree=False), "the values"),
+        (replace(AGREEING, values_agree=None), "the values"),
+        (replace(AGREEING, fingerprint="f" * 64), "the fingerprint"),
+        (replace(AGREEING, entry_fingerprint="f" * 64), "the fingerprint"),
     ],
 )
 def test_every_difference_from_the_ledger_is_a_fault(

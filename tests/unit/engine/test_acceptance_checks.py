@@ -71,7 +71,7 @@ PAID = intent_of(Outcome.SUCCEEDED)
 )
 def test_other_money_at_stripe_is_refused(now: Intent) -> None:
     """Received, refunded, disputed or canceled since the reviewer looked."""
-    with pytest.raises(CannotAcceptError, match="something else"):
+    with pytest.raises(CannotAcceptError, match="has changed since then"):
         raise_if_stripe_changed(listed(Kind.PAID_AFTER_CANCEL, PAID), now)
 
 

@@ -73,8 +73,8 @@ def test_a_person_is_asked_once_with_the_figures() -> None:
     brake.ask()
     assert person.asked == [
         (
-            "Of 1,000 examined payments, this sweep would now have corrected 101 rows; it has corrected 90."
-            " Is the mapping right, and may it go on?"
+            "This sweep has corrected 90 rows. With its next page it would have corrected 101 rows, of 1,000 examined payments."
+            " Is the mapping right, and may the sweep go on?"
         )
     ]
     brake.check(100, 100)
@@ -88,10 +88,10 @@ def test_a_no_stops_the_sweep_before_the_page() -> None:
     with pytest.raises(BrakeError) as stopped:
         brake.ask()
     assert str(stopped.value).startswith(
-        "Of 1,000 examined payments, this sweep would now have corrected 1,090 rows; it has corrected 90."
+        "This sweep has corrected 90 rows. With its next page it would have corrected 1,090 rows, of 1,000 examined payments."
         " So many corrections may mean a wrong mapping"
     )
-    assert stopped.value.hint == "If they are right, allow them with --yes."
+    assert stopped.value.hint == "If the corrections are right, allow them with --yes."
     with pytest.raises(BrakeReachedError):
         brake.check(1000, 100)
 

@@ -220,7 +220,7 @@ def test_a_row_that_the_endpoint_refuses_does_not_stop_the_others() -> None:
     report = bench.run()
     assert (report.delivered, report.failed, report.endpoint_down) == (2, 1, False)
     assert bench.outbox.waiting == [2]
-    assert report.last_fault == "it answered 410"
+    assert report.last_fault == "the endpoint answered 410"
 
 
 def test_what_was_tried_for_long_enough_is_given_up() -> None:

@@ -42,13 +42,17 @@ def test_an_empty_outbox_is_no_remark() -> None:
     ("outbox", "expected", "levels"),
     [
         (OutboxStatus(5, 0, 10.0, None), DELIVERS, []),
-        (OutboxStatus(5, 0, LONG, "it answered 500"), DELIVERS, [StatusLevel.WARNING]),
-        (OutboxStatus(5, 0, 301.0, "it answered 500", 1), DELIVERS, [StatusLevel.WARNING]),
-        (OutboxStatus(5, 0, 10.0, "it answered 500", 3), DELIVERS, [StatusLevel.WARNING]),
-        (OutboxStatus(5, 0, 10.0, "it answered 500", 2), DELIVERS, []),
+        (OutboxStatus(5, 0, LONG, "the endpoint answered 500"), DELIVERS, [StatusLevel.WARNING]),
+        (
+            OutboxStatus(5, 0, 301.0, "the endpoint answered 500", 1),
+            DELIVERS,
+            [StatusLevel.WARNING],
+        ),
+        (OutboxStatus(5, 0, 10.0, "the endpoint answered 500", 3), DELIVERS, [StatusLevel.WARNING]),
+        (OutboxStatus(5, 0, 10.0, "the endpoint answered 500", 2), DELIVERS, []),
         (OutboxStatus(5, 0, 301.0, None), DELIVERS, []),
         (OutboxStatus(5, 0, LONG, None), replace(DELIVERS, delivers=False), []),
-        (OutboxStatus(5, 1, 10.0, "it answered 500"), DELIVERS, [StatusLevel.CRITICAL]),
+        (OutboxStatus(5, 1, 10.0, "the endpoint answered 500"), DELIVERS, [StatusLevel.CRITICAL]),
         (OutboxStatus(5, 1, 10.0, "x"), replace(DELIVERS, delivers=False), [StatusLevel.CRITICAL]),
     ],
 )

@@ -52,7 +52,7 @@ def test_after_a_failure(error: ReconcilerError, command: str) -> None:
 @pytest.mark.parametrize(
     ("named", "why", "said", "command"),
     [
-        (NamedPayment((), "eu", None, (), "cs_1"), "Stripe names no", "Look for cs_1 in", None),
+        (NamedPayment((), "eu", None, (), "cs_1"), "Stripe knows no", "Look for cs_1 in", None),
         (
             NamedPayment((), "eu", None, (FoundRow(replace(ROW, payment_intent="sub_1"), "eu"),)),
             "no id of a PaymentIntent",
@@ -61,7 +61,7 @@ def test_after_a_failure(error: ReconcilerError, command: str) -> None:
         ),
         (
             NamedPayment((), None, None, (FoundRow(replace(ROW, payment_intent=None), None),)),
-            "no account of the configuration",
+            "no configured account",
             "to [[accounts]]",
             "reconciler doctor",
         ),

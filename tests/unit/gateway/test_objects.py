@@ -247,7 +247,9 @@ def test_a_broken_field_is_named_and_never_quoted(
     served = serve(reply(intent(**changes)))
     with pytest.raises(MalformedAnswerError) as caught:
         served.gateway.retrieve("pi_1")
-    assert f"payment intent pi_1 is not what its API promises at {field}." in str(caught.value)
+    assert f"payment intent pi_1 differs from Stripe's API reference at {field}." in str(
+        caught.value
+    )
     assert served.gateway.reads == 1
 
 

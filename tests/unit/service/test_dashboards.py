@@ -52,7 +52,9 @@ STATUS = AccountStatus(
     rate_usage=RateUsage(
         NOW, EndpointRate(50.0, 50.0, 12), {"events": EndpointRate(12.5, 6.25, 12)}
     ),
-    outbox=OutboxStatus(waiting=3, given_up=1, oldest_age=60.0, last_error="it answered 500"),
+    outbox=OutboxStatus(
+        waiting=3, given_up=1, oldest_age=60.0, last_error="the endpoint answered 500"
+    ),
 )
 
 

@@ -150,7 +150,7 @@ def _stored(connection: Connection, rows: Iterable[Row]) -> Iterator[StoredEntry
             continue
         body = _large_body(connection, row[0], row[1])
         if body is None:
-            raise UnreadableEntryError(row[1], "its content is too large to be read")
+            raise UnreadableEntryError(row[1], "the entry's content is too large to be read")
         ensure_readable(row[1], body)
         yield StoredEntry(*row[:4], body, *row[5:])
 

@@ -16,7 +16,7 @@ from reconciler.domain.audit.ledger_entry import Entry
 
 
 def _refuse_float(_text: str) -> NoReturn:
-    raise ValueError("it has a number that is not an integer")
+    raise ValueError("the content has a number that is not an integer")
 
 
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")

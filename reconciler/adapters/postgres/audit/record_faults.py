@@ -23,7 +23,7 @@ def record_faults(connection: Connection, account: str) -> Iterator[RecordFault]
     yield from _discrepancies(connection, account)
     yield from _notes(connection, account)
     for number, seq in connection.execute(_SQL["outbox_beside_ledger"], {"account": account}):
-        what = f"entry {seq} of the ledger does not record the write that this row of the outbox announces"
+        what = f"this outbox row announces a write that entry {seq} of the ledger does not record"
         yield RecordFault(RecordKind.OUTBOX, number, what)
 
 
@@ -38,7 +38,10 @@ def _discrepancies(connection: Connection, account: str) -> Iterator[RecordFault
             if fault is not None:
                 yield fault
     for seq, kind, subject in connection.execute(_SQL["discrepancies_missing"], parameters):
-        what = f"{kind} of {subject}, which entry {seq} of the ledger names, is missing"
+        what = (
+            f"entry {seq} of the ledger names the discrepancy {kind} of {subject}, but the table "
+            "has none"
+        )
         yield RecordFault(RecordKind.DISCREPANCY, None, what)
 
 
@@ -46,11 +49,14 @@ def _notes(connection: Connection, account: str) -> Iterator[RecordFault]:
     parameters = {"account": account}
     for number, has_entry in connection.execute(_SQL["notes_beside_ledger"], parameters):
         what = (
-            "it is not the note that the ledger's entry is about"
+            "the note differs from the one that the ledger recorded"
             if has_entry
-            else "the ledger has no entry of it"
+            else "the ledger has no entry about this note"
         )
         yield RecordFault(RecordKind.NOTE, number, what)
     for seq, discrepancy in connection.execute(_SQL["notes_missing"], parameters):
-        what = f"the one about discrepancy {discrepancy}, which entry {seq} of the ledger names, is missing"
+        what = (
+            f"entry {seq} of the ledger names a note about discrepancy {discrepancy}, but the "
+            "table has none"
+        )
         yield RecordFault(RecordKind.NOTE, None, what)

@@ -37,7 +37,7 @@ class PostgresAcceptanceRequests:
 
     def _answer(self, name: str, number: int, why: str) -> None:
         parameters = {"account": self._account, "id": number, "answer": why}
-        with self._database.connection("answering a reviewer") as connection:
+        with self._database.connection("storing the answer to a reviewer") as connection:
             connection.execute(_SQL[name], parameters)
 
 

@@ -33,7 +33,7 @@ class PostgresReplicas:
         """Record that this replica is alive and which accounts it is able to work on; returns the view after that."""
         parameters = {"replica": self._replica, "seconds": seconds}
         with (
-            self._database.transaction("sharing the accounts") as connection,
+            self._database.transaction("sharing the accounts among the replicas") as connection,
             connection.pipeline(),
         ):
             # renewed before the view is read, so that a replica sees itself

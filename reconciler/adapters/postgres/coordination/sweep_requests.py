@@ -22,7 +22,7 @@ from reconciler.errors import LeaseLostError
 from reconciler.masking import map_texts, storable
 
 _SQL: Final = STATEMENTS["coordination"]
-_LISTENING: Final = "listening for requests"
+_LISTENING: Final = "listening for requests for a sweep"
 
 MOST_A_SECOND: Final = 20
 """Notifications of the channel. People ask for fewer sweeps than that."""
@@ -53,7 +53,9 @@ class PostgresSweepRequests:
 
     def state(self, number: int) -> RequestState | None:
         """The state of a request; None if there is none of that number."""
-        rows = self._rows("request_state", "following a request", id=number)
+        rows = self._rows(
+            "request_state", "waiting for the service's answer to a request", id=number
+        )
         if not rows:
             return None
         status, *rest = rows[0]
@@ -69,7 +71,7 @@ class PostgresSweepRequests:
 
     def take(self, epoch: int) -> TakenRequest | None:
         """The oldest request that waits, taken under the lease of this epoch; None if none waits."""
-        rows = self._rows("request_take", "taking a request", epoch=epoch)
+        rows = self._rows("request_take", "taking a request for a sweep", epoch=epoch)
         return TakenRequest(*rows[0]) if rows else None
 
     def advance(self, number: int, epoch: int, examined: int) -> None:
@@ -89,7 +91,7 @@ class PostgresSweepRequests:
         """Answer a request with the whole report of its sweep."""
         self._count(
             "request_finish",
-            "answering a request",
+            "answering a request for a sweep",
             id=number,
             epoch=epoch,
             sweep=sweep,
@@ -116,11 +118,15 @@ class PostgresSweepRequests:
 
     def refuse(self, number: int, epoch: int, why: str) -> None:
         """Answer that the request will not be done; does nothing if it was answered already."""
-        self._count("request_refuse", "refusing a request", id=number, epoch=epoch, answer=why)
+        self._count(
+            "request_refuse", "refusing a request for a sweep", id=number, epoch=epoch, answer=why
+        )
 
     def reopen(self, epoch: int) -> int:
         """Let requests that an earlier holder of the lease left unfinished wait again; how many there are."""
-        return self._count("requests_reopen", "taking over requests", epoch=epoch)
+        return self._count(
+            "requests_reopen", "taking over another process's requests for a sweep", epoch=epoch
+        )
 
     def _rows(self, name: str, doing: str, **values: object) -> list[TupleRow]:
         parameters = {"account": self._account, **values}

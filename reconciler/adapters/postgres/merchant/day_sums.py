@@ -52,7 +52,7 @@ def left_out_by_day(
 
         parameters |= parameters_of(table.account, accounts)
     sums: dict[tuple[date | None, str], dict[str, dict[str, int]]] = {}
-    with database.counting("adding up the rows that are left out") as connection:
+    with database.counting("adding up the rows that no sweep compares") as connection:
         for reason, day, currency, status, rows, amount in connection.execute(
             table.rows_left_out(created), parameters
         ):

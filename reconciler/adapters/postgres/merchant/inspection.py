@@ -269,13 +269,13 @@ def _mapping_faults(
         if strange:
             yield Fault(
                 f"[payments] account: {account.shown} ({account.declared}) cannot hold {', '.join(strange)}.",
-                "In each of the [[accounts]], set value to what the column holds.",
+                "In each of the [[accounts]], set value to what the column holds for the rows of this account.",
             )
 
     # an UPDATE cannot set one column to a status and to the time
     if writes and mapping.updated in (mapping.status, mapping.payment_intent, mapping.key):
         yield Fault(
-            f"[payments] updated: {mapping.updated} is mapped to something else already.",
+            f"[payments] updated: the column {mapping.updated} is already mapped under another key.",
             "Name the column that holds the time of the last change.",
         )
 
@@ -301,8 +301,8 @@ def _time_faults(mapping: TableMapping, role: str, column: TableColumn) -> Itera
     if column.kind in TIMESTAMPS:
         if role == "created" and unit is not None:
             yield Fault(
-                f'{_declared(role, column)}, and created_unit = "{unit}" is for numbers.',
-                "Leave created_unit out.",
+                f'{_declared(role, column)}, but created_unit = "{unit}" is for numbers.',
+                "Delete created_unit.",
             )
     elif column.kind not in NUMBERS:
         yield Fault(
@@ -311,8 +311,8 @@ def _time_faults(mapping: TableMapping, role: str, column: TableColumn) -> Itera
         )
     elif unit is None:
         yield Fault(
-            f"{_declared(role, column)}: say what it counts since 1970, with"
-            ' created_unit = "s" or "ms".'
+            f'{_declared(role, column)}: say with created_unit = "s" or "ms" whether it counts '
+            "seconds or milliseconds since 1970."
         )
     elif unit == "ms" and column.type_name in ("int2", "int4"):
         yield Fault(
@@ -335,14 +335,14 @@ def _status_faults(statuses: StatusMap, column: TableColumn | None) -> Iterator[
         # a value that reads as another outcome would be found again as a discrepancy after its correction
         read_as = statuses.read.get(value)
         if read_as is not outcome:
-            means = f"reads it as {read_as.value}" if read_as else "does not know it"
+            means = f"reads this as {read_as.value}" if read_as else "lacks this status"
             yield Fault(
                 f"{said}, but [payments.read] {means}.",
                 f'Add "{value}" = "{outcome.value}" to [payments.read], or name another value in [payments.write].',
             )
         if column.kind is ColumnKind.ENUM and value not in held:
             yield Fault(
-                f"{said} is no member of {column.declared}, which has {', '.join(column.members)}.",
+                f"{said} is not a value of the type {column.declared}, which has {', '.join(column.members)}.",
                 "Write one of these values.",
             )
         elif value not in held:
@@ -357,6 +357,6 @@ def _status_faults(statuses: StatusMap, column: TableColumn | None) -> Iterator[
             )
         elif column.loses_blanks_of(value):
             yield Fault(
-                f"{said} ends in blanks, which {column.name} ({column.declared}) does not keep.",
-                "Remove these blanks here and in [payments.read].",
+                f"{said} ends in spaces, which the column {column.name} ({column.declared}) does not keep.",
+                "Remove these spaces in [payments.write] and in [payments.read].",
             )

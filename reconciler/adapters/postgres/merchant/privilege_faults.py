@@ -38,8 +38,9 @@ def privilege_faults(
     # rows of a foreign table cannot be locked before they are corrected
     if not relation.is_updatable or relation.kind is RelationKind.FOREIGN:
         yield Fault(
-            f"{relation.full_name} cannot be corrected in place: it is no table or simple view of this database.",
-            "Map the table itself.",
+            f"Reconciler cannot correct rows of {relation.full_name}: only a table or a simple "
+            "view of this database can be written.",
+            "Set [payments] table to the table itself.",
         )
         return
 
@@ -50,8 +51,9 @@ def privilege_faults(
     generated = [column for column in written if column.is_generated]
     if generated:
         yield Fault(
-            f"{_joined(generated)} of {relation.full_name} is generated and cannot be written.",
-            "Map the column that it is made from.",
+            f"PostgreSQL generates {_joined(generated)} of {relation.full_name}, so Reconciler "
+            "cannot write it.",
+            "Map the column that PostgreSQL makes it from.",
         )
     forbidden = [column for column in written if not column.may_update]
     if forbidden:

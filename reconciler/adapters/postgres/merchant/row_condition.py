@@ -49,7 +49,8 @@ def condition_faults(database: Database, relation: Relation, where: str) -> tupl
             return (
                 Fault(
                     f"[payments] where: PostgreSQL refuses the condition {where!r}: {redact(said or state)}.",
-                    "Correct it: it has to be an expression that is true or false for a row.",
+                    "Correct the condition: it has to be an expression that is true or false for "
+                    "a row.",
                 ),
             )
     return ()

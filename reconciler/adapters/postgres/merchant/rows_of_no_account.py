@@ -33,7 +33,7 @@ def count_rows_of_no_account(
     if column is None:
         return RowsOfNoAccount()
     parameters = {**parameters_of(column, accounts), "most": MOST_NAMED}
-    with database.counting("counting rows of no account") as connection:
+    with database.counting("counting the rows that belong to no account") as connection:
         found = connection.execute(statement_of(table, column), parameters).fetchall()
     if not found:
         return RowsOfNoAccount()

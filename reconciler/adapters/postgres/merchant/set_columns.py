@@ -145,13 +145,13 @@ def _column_faults(
     part = next((part for part in _COMPARED if getattr(mapping, part) == name), None)
     if part is not None:
         yield Fault(
-            f"{said}: the column is [payments] {part} already.",
+            f"{said}: this column is already mapped as [payments] {part}.",
             "Name another column, or delete the line.",
         )
     if column.is_generated:
         yield Fault(
-            f"{said}: the column is generated and cannot be written.",
-            "Name the columns that it is made from.",
+            f"{said}: PostgreSQL generates this column, so Reconciler cannot write it.",
+            "Name the columns that PostgreSQL makes it from.",
         )
     elif writes and not column.may_update:
         role = sql.Identifier(relation.role).as_string()
@@ -162,7 +162,8 @@ def _column_faults(
         )
     if not column.may_select:
         yield Fault(
-            f"{said}: the role {relation.role} may not read the column.", "Grant SELECT on it."
+            f"{said}: the role {relation.role} may not read the column.",
+            "Grant SELECT on this column to the role.",
         )
 
 
@@ -195,8 +196,9 @@ def _value_faults(
                 raise
             text = shown_text(value.sql if isinstance(value, SqlText) else value)
             yield Fault(
-                f"{said} = {text} is no value for the column, which is {column.declared}: {why}.",
-                "Write one that it can hold.",
+                f"{said} = {text} cannot be stored in the column, which is {column.declared}: "
+                f"{why}.",
+                "Write a value that the column can hold.",
             )
 
 
@@ -207,5 +209,6 @@ def status_text_faults(mapping: TableMapping) -> Iterator[Fault]:
         if not mapping.set.get(outcome):
             yield Fault(
                 f"[payments.write] {outcome.value}: the status is the SQL text {text}, which cannot be written.",
-                f"Name the columns to write under [payments.set.{outcome.value}], or delete the line.",
+                f"Under [payments.set.{outcome.value}], name the columns to write. Or delete "
+                "this line of [payments.write].",
             )

@@ -66,7 +66,10 @@ def _read(database: Database, relation: Relation, key: str, text: str) -> TableC
 def _hint(error: psycopg.Error) -> str:
     if error.sqlstate == _AMBIGUOUS:
         return "Write each column of the row with t in front of it, such as t.status."
-    return "Correct it: it has to be one expression with one value for each row t of the table."
+    return (
+        "Correct the SQL text: it has to be one expression with one value for each row t of the "
+        "table."
+    )
 
 
 def why_refused(error: psycopg.Error) -> str | None:
@@ -76,8 +79,8 @@ def why_refused(error: psycopg.Error) -> str | None:
         return None
     # an error about a value may quote a customer's row
     if state.startswith("42"):
-        return f"PostgreSQL refuses it: {redact(error.diag.message_primary or state)}"
-    return f"PostgreSQL cannot evaluate it for some row ({type(error).__name__})"
+        return f"PostgreSQL refuses this SQL: {redact(error.diag.message_primary or state)}"
+    return f"PostgreSQL cannot evaluate this SQL for at least one row ({type(error).__name__})"
 
 
 def shown_text(text: str) -> str:

@@ -20,9 +20,11 @@ from reconciler.domain.outcome import Outcome
 from reconciler.errors import ConfigurationFault as Warned
 
 _COSTS: Final = {
-    "payment_intent": "every 20 pages of a sweep read the whole table",
-    "order": "looking for an order paid twice reads the whole table once in 20 pages",
-    "created": "sweeps over a range of time read the whole table",
+    "payment_intent": "a sweep reads the whole table once for every 20 pages",
+    "order": (
+        "to find orders that were paid twice, a sweep reads the whole table once for every 20 pages"
+    ),
+    "created": "a sweep over a range of time reads the whole table",
 }
 """What a missing index costs, by the part that its column plays."""
 _LOOKED_UP: Final = ("payment_intent", "order")
@@ -64,9 +66,9 @@ def _status_warnings(statuses: StatusMap, column: TableColumn) -> Iterator[Warne
         too_long = column.length is not None and len(value) > column.length
         if value not in held or too_long or column.loses_blanks_of(value):
             yield Warned(
-                f'[payments.read] "{value}" = "{outcome.value}": no row can have this value,'
-                f" {column.name} is {column.declared}{members}.",
-                "Check its spelling.",
+                f'[payments.read] "{value}" = "{outcome.value}": no row can have this status, '
+                f"because {column.name} is {column.declared}{members}.",
+                "Check how the status is spelled.",
             )
 
 
@@ -75,8 +77,9 @@ def _partial_refund_warnings(statuses: StatusMap) -> Iterator[Warned]:
     for value, outcome in statuses.read.items():
         if outcome is Outcome.REFUNDED and "partial" in value.lower():
             yield Warned(
-                f'[payments.read] "{value}" = "refunded": the outcome refunded means all of the money, so every payment'
-                " with this status would be reported as refund_missing.",
+                f'[payments.read] "{value}" = "refunded": the outcome refunded means that all of '
+                "the money went back. Every payment with this status would be reported as "
+                "refund_missing.",
                 f'Write: "{value}" = "succeeded".',
             )
 
@@ -91,7 +94,8 @@ def _key_warnings(relation: Relation, key: TableColumn | None) -> Iterator[Warne
     )
     if not unique:
         yield Warned(
-            f"No unique index is on {key.name} alone: two rows with one key cannot be told apart and are not corrected.",
+            f"{key.name} has no unique index of its own: Reconciler does not correct rows that "
+            "share a key.",
             f"Run: CREATE UNIQUE {_index(relation)} ON {relation.quoted_name} ({quoted([key])});",
         )
     if key.is_nullable:
@@ -112,7 +116,9 @@ def _index_warnings(
         if is_table and column.sql_text is None:
             if not relation.is_indexed(column, columns.get("account")):
                 index = f"CREATE {_index(relation)} ON {relation.quoted_name} ({quoted([column])});"
-                yield Warned(f"No index serves {column.name}: {cost}.", f"Run: {index}")
+                yield Warned(
+                    f"No index supports a search by {column.name}: {cost}.", f"Run: {index}"
+                )
         elif part in _LOOKED_UP and not is_served(database, relation, column):
             yield _lookup_warning(database, relation, column, cost)
 
@@ -125,10 +131,10 @@ def _lookup_warning(
     index = index_for(database, relation, column)
     if index is None:
         return Warned(
-            f"No index serves {shown}, and none can: {cost}.",
+            f"No index can support a search by {shown}: {cost}.",
             "Keep the value in a column of its own, and map that column.",
         )
-    return Warned(f"No index serves {shown}: {cost}.", f"Run: {index}")
+    return Warned(f"No index supports a search by {shown}: {cost}.", f"Run: {index}")
 
 
 def _index(relation: Relation) -> str:

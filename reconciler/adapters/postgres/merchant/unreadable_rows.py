@@ -189,7 +189,7 @@ def _failing_keys(
 def _too_many(part: str, key: str) -> Fault:
     return Fault(
         f"[payments] {part}: the SQL text fails for more than {MOST:,} rows, such as the row {key}.",
-        "Correct it, so that it gives NULL for such a row.",
+        "Correct the SQL text, so that it gives NULL for such a row.",
     )
 
 

@@ -90,7 +90,9 @@ class RowWriter:
             key = write.payment.key
             fault = self._fault(write, returned[key], kept[key])
             if fault is None and key in left:
-                fault = "After the write the row is outside of [payments] where."
+                fault = (
+                    "After the write, the condition [payments] where is no longer true for the row."
+                )
             if fault is not None:
                 faults[key] = fault
         return faults
@@ -192,7 +194,7 @@ class RowWriter:
             if faults and self._is_held_by_another(group):
                 # the late webhook wins: its row is decided about by the next sweep
                 busy = DatabaseBusyError(
-                    "Another row holds the PaymentIntent by now.", "The next sweep tries again."
+                    "Another row holds the PaymentIntent now.", "The next sweep tries again."
                 )
             elif faults:
                 message = next(iter(faults.values()))
@@ -278,7 +280,7 @@ class RowWriter:
         if not changed:
             return None
         return (
-            f"After the write the row holds another value than was written: {', '.join(changed)}."
+            f"After the write, the row does not hold what Reconciler wrote: {', '.join(changed)}."
         )
 
 

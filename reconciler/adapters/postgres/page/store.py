@@ -113,7 +113,7 @@ class PostgresStore(PostgresSweepRecords):
     @_with_unreadable_rows_set_aside
     def load(self, intents: Sequence[str], orders: Sequence[str] = ()) -> Loaded:
         """See ``engine.ports.Store``; one round trip."""
-        with self._database.connection("loading a page") as connection:
+        with self._database.connection("reading the rows of a page") as connection:
             # in a pipeline all questions of a page are one round trip
             with connection.pipeline():
                 held, claimable, paid = self._ask_for_rows(connection, intents, orders)

@@ -115,8 +115,8 @@ def _lock(connection: Connection) -> None:
         holder = "another session" if pid is None else f'process {pid} of the role "{role}"'
         raise DatabaseBusyError(
             f"the lock of the migration was not free for {LONGEST_WAIT_SECONDS} s: {holder} holds it.",
-            "If that is another migrate, wait until it is done. Else end that session with pg_terminate_backend:"
-            " nothing but migrate needs this lock.",
+            "If that process is another reconciler migrate, wait until it has ended. If not, end "
+            "its session with pg_terminate_backend: only reconciler migrate needs this lock.",
         ) from None
 
 

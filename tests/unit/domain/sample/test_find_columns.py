@@ -115,7 +115,7 @@ class TestAmounts:
         """A column that agrees in some rows only is the best guess, and says so."""
         found = find_amount(compared(total=(INTEGER, [str(AMOUNT), "1", "2", "3", "4"])))
         assert found is not None
-        assert found.why_not == "it agrees with Stripe in 1 of 5 rows"
+        assert found.why_not == "the column agrees with Stripe in 1 of 5 rows"
 
     def test_by_name(self) -> None:
         """Fractions are major units for certain; no fitting name is no amount."""

@@ -80,7 +80,7 @@ class TestAmounts:
         found = amount_doubts([self.FRACTION, payment(PAID)], [], MAPPING)
         doubt = only(
             found,
-            "1 of 2 sampled amounts are no whole number of minor units, such as 39.94",
+            "1 of 2 sampled amounts are not whole numbers of minor units, such as 39.94",
             fault=True,
         )
         assert doubt.hint == 'Set amount_unit = "major".'
@@ -103,13 +103,17 @@ class TestAmounts:
         """Stripe has the same amounts in the other unit."""
         mapping = replace(MAPPING, amount_unit=unit)
         found = pairs(5, amount=42, stored_amount=stored)
-        doubt = only(amount_doubts([], found, mapping), "they fit for 5 of 5", fault=True)
+        doubt = only(amount_doubts([], found, mapping), "they agree in 5 of 5", fault=True)
         assert doubt.hint == f'Set amount_unit = "{other}".'
 
     def test_no_unit_fits(self) -> None:
         """It is another column: not the amount."""
         found = pairs(5, amount=7, stored_amount="7")
-        only(amount_doubts([], found, MAPPING), "in none of 5 compared rows", fault=True)
+        only(
+            amount_doubts([], found, MAPPING),
+            "differ from Stripe's in all 5 compared rows",
+            fault=True,
+        )
 
     def test_rows_that_prove_nothing(self) -> None:
         """Empty amounts, and currencies in which both units are the same."""
@@ -124,22 +128,34 @@ class TestCurrencies:
     def test_a_column(self) -> None:
         """One currency at Stripe can stand in the place of the column."""
         found = pairs(5, currency="usd")
-        doubt = only(currency_doubts(found, MAPPING), "usd here and eur at Stripe", fault=True)
+        doubt = only(
+            currency_doubts(found, MAPPING), "usd in the row and eur at Stripe", fault=True
+        )
         assert doubt.hint == 'Remove currency, and set currency_constant = "eur".'
 
     def test_several_at_stripe(self) -> None:
         """No constant fits."""
         found = pairs(5, currency="usd") + pairs(2, currency="usd", changes={"currency": "gbp"})
-        doubt = only(currency_doubts(found, MAPPING), "differs in 7 of 7", fault=True)
+        doubt = only(
+            currency_doubts(found, MAPPING),
+            "in 7 of 7 compared rows the currency differs",
+            fault=True,
+        )
         assert doubt.hint == "Map the column with the currency."
 
     def test_a_constant(self) -> None:
         """Another constant, or a column if only some rows differ."""
         constant = replace(MAPPING, currency=None, currency_constant="usd")
-        doubt = only(currency_doubts(pairs(5, currency="usd"), constant), "usd here", fault=True)
+        doubt = only(
+            currency_doubts(pairs(5, currency="usd"), constant), "usd in the row", fault=True
+        )
         assert doubt.hint == 'Set currency_constant = "eur".'
         some = pairs(9, currency="usd", changes={"currency": "usd"}) + pairs(1, currency="usd")
-        only(currency_doubts(some, constant), "1 of 10 compared rows have another", fault=False)
+        only(
+            currency_doubts(some, constant),
+            "Stripe has another currency for 1 of 10 compared rows",
+            fault=False,
+        )
 
     def test_some_rows_of_a_column(self) -> None:
         """They are findings of a sweep, and no fault of the mapping."""
@@ -154,12 +170,12 @@ class TestStatuses:
         found = pairs(19, Outcome.CANCELED, PAID) + pairs(1, Outcome.CANCELED, Outcome.CANCELED)
         doubt = only(
             status_doubts([], found, MAPPING),
-            '"void" means canceled, but Stripe says succeeded for 19 of 20',
+            '"void" is mapped to canceled, but Stripe says succeeded for 19 of 20',
             fault=True,
         )
         assert doubt.hint == (
             'Write "void" = "succeeded" under [payments.read].'
-            " Name another status for canceled under [payments.write], or none."
+            " Under [payments.write], name another status for canceled, or delete its line."
         )
 
     def test_contradicted_and_never_written(self) -> None:
@@ -186,7 +202,9 @@ class TestStatuses:
     def test_all_rows_are_behind(self) -> None:
         """Lost webhooks or another meaning: a person knows."""
         found = pairs(20, Outcome.INCOMPLETE, PAID)
-        doubt = only(status_doubts([], found, MAPPING), "either all their webhooks", fault=False)
+        doubt = only(
+            status_doubts([], found, MAPPING), "either the webhooks of all these rows", fault=False
+        )
         assert '"pending" = "succeeded"' in doubt.hint
 
     def test_not_mapped(self) -> None:
@@ -196,7 +214,7 @@ class TestStatuses:
         doubt = only(status_doubts(rows, done, MAPPING), '"done" 20, "odd" 1 (of 21', fault=False)
         assert '"done" = "succeeded".' in doubt.hint
         (doubt,) = status_doubts([payment(PAID, status="odd")], [], MAPPING)
-        assert doubt.hint == "Say under [payments.read] what each means."
+        assert doubt.hint == "Say under [payments.read] what each status means."
 
     def test_empty(self) -> None:
         """A row without a status is unknown."""

@@ -82,4 +82,4 @@ def test_money_back() -> None:
 def test_the_guess_of_an_open_word_says_what_lost_webhooks_left() -> None:
     """Payments that failed are unpaid too, and the others are those whose webhook was lost."""
     why = meaning("0", {NEW: 14, Outcome.FAILED: 6, PAID: 5}).why_not
-    assert why.startswith("at Stripe 20 of 25 are unpaid, and 5 have gone on")
+    assert why.startswith("at Stripe, 20 of 25 rows are unpaid, and 5 are not")
