@@ -26,6 +26,15 @@ def _end_unusable(what: str, hint: str) -> NoReturn:
     sys.exit(CONFIGURATION)
 
 
+def _end_without_package(error: ImportError) -> NoReturn:
+    # psycopg says so if neither its own libpq nor the machine's can be loaded
+    _end_unusable(
+        "a package that it needs cannot be loaded: " + " ".join(str(error).split()),
+        "Install the packages of requirements.lock again. If psycopg finds no libpq, install PostgreSQL's client library"
+        " (Debian: libpq5). docs/how-to/install.md has more.",
+    )
+
+
 # pip refuses an older Python, and a copied folder does not
 if sys.version_info < LEAST_PYTHON:
     _end_unusable(
@@ -44,12 +53,7 @@ try:
 except KeyboardInterrupt:
     _end_interrupted()
 except ImportError as error:
-    # psycopg says so if neither its own libpq nor the machine's can be loaded
-    _end_unusable(
-        "a package that it needs cannot be loaded: " + " ".join(str(error).split()),
-        "Install the packages of requirements.lock again. If psycopg finds no libpq, install PostgreSQL's client library"
-        " (Debian: libpq5). docs/how-to/install.md has more.",
-    )
+    _end_without_package(error)
 
 
 def main() -> None:
@@ -61,6 +65,9 @@ def main() -> None:
         keep_exit_code()
     except KeyboardInterrupt:
         _end_interrupted()
+    except ImportError as error:
+        # a command's modules are imported when it is run
+        _end_without_package(error)
     sys.exit(code)
 
 

@@ -148,8 +148,8 @@ class Store(Protocol):
         """How many pages are to be loaded together: more than 1 if a lookup of a page scans the merchant's table."""
         ...
 
-    def load_pages(self, pages: Sequence[Sequence[str]]) -> list[Loaded]:
-        """As ``load`` for the intents of each page, with one scan of the table for each lookup that no index serves."""
+    def load_pages(self, pages: Sequence[Mapping[str, str | None]]) -> list[Loaded]:
+        """As ``load`` for each page, in as few scans as possible. A page has the order that each intent names, or None."""
         ...
 
     def rows_of_orders(self, orders: Sequence[str]) -> tuple[Payment, ...]:

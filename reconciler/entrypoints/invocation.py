@@ -14,6 +14,8 @@ from reconciler.entrypoints.login_user import login_user
 from reconciler.settings import Settings, load
 
 PROGRAM = "reconciler"
+COMPLETE_VARIABLE = f"_{PROGRAM.upper()}_COMPLETE"
+"""The variable by which a shell's script asks the program what may come next."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 from unittest.mock import patch
 
-import typer.main
-
-from reconciler.entrypoints.cli.app import app, run
+from reconciler.entrypoints.cli.app import run
+from reconciler.entrypoints.cli.commands import COMMANDS, imported
 from tests.fuzz.attempt import Attempt
 from tests.unit.settings.configuration import REPOSITORY
 from tests.unit.settings.test_random_configurations import ODD_TEXTS
@@ -49,8 +48,7 @@ ODD_ENVIRONMENT: Final = {
 @cache
 def _commands() -> Mapping[str, Any]:
     # building the tree of commands takes longer than a command does
-    commands: Mapping[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return commands
+    return {name: imported(name) for name in COMMANDS}
 
 
 def words_of(random: Random) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 from reconciler.domain.audit.ledger_entry import Draft
 from reconciler.domain.findings.discrepancy import Reason, StoredDiscrepancy
@@ -13,6 +14,8 @@ from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.outcome import Outcome
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +63,53 @@ class Loaded:
     """Whether a person has paused all writes to the account's rows. Known only if the rows were locked to be written."""
 
 
-def parts_of(loaded: Loaded, pages: Sequence[Sequence[str]]) -> list[Loaded]:
+def parts_of(loaded: Loaded, pages: Sequence[Collection[str]]) -> list[Loaded]:
     """What was loaded about the intents of several pages together, as the part of each page."""
-    parts = []
-    for page in pages:
-        intents = frozenset(page)
-        payments = tuple(row for row in loaded.payments if row.payment_intent in intents)
-        orders = {row.order for row in payments}
-        part = replace(
+    # each row is looked at once: there may be some thousands, and some tens of pages
+    of_intent = _page_numbers((page, number) for number, page in enumerate(pages))
+    count = len(pages)
+    payments = _dealt(loaded.payments, lambda row: row.payment_intent, of_intent, count)
+    of_order = _page_numbers(({row.order for row in rows}, n) for n, rows in enumerate(payments))
+    paid = _dealt(loaded.paid, lambda row: row.order, of_order, count)
+    known = _dealt(loaded.known, lambda item: item.intent, of_intent, count)
+    events = _dealt(loaded.events, lambda item: item.payment_intent, of_intent, count)
+    waiting = _dealt(loaded.waiting, lambda item: item.payment_intent, of_intent, count)
+    return [
+        replace(
             loaded,
-            payments=payments,
-            paid=tuple(row for row in loaded.paid if row.order in orders),
-            known=tuple(item for item in loaded.known if item.intent in intents),
-            events=tuple(item for item in loaded.events if item.payment_intent in intents),
-            waiting=tuple(item for item in loaded.waiting if item.payment_intent in intents),
+            payments=payments[number],
+            paid=paid[number],
+            known=known[number],
+            events=events[number],
+            waiting=waiting[number],
         )
-        parts.append(part)
-    return parts
+        for number in range(count)
+    ]
+
+
+def _page_numbers(
+    pages: Iterable[tuple[Collection[str | None], int]],
+) -> dict[str | None, list[int]]:
+    """The numbers of the pages that have each name."""
+    numbers: dict[str | None, list[int]] = {}
+    for page, number in pages:
+        for name in frozenset(page):
+            numbers.setdefault(name, []).append(number)
+    return numbers
+
+
+def _dealt(
+    items: Iterable[T],
+    name_of: Callable[[T], str | None],
+    numbers: Mapping[str | None, Sequence[int]],
+    count: int,
+) -> list[tuple[T, ...]]:
+    """The items of each of ``count`` pages, in their order."""
+    parts: list[list[T]] = [[] for _ in range(count)]
+    for item in items:
+        for number in numbers.get(name_of(item), ()):
+            parts[number].append(item)
+    return [tuple(part) for part in parts]
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class DecidedPage:
 
 MOST_TOGETHER: Final = 30
 """So many matches of several pages are recorded in one transaction: their rows stay locked for some milliseconds."""
-MOST_TOGETHER_WITH_A_SCAN: Final = 100
+MOST_TOGETHER_WITH_A_SCAN: Final = 250
 """The same for a table that each of these transactions may have to read whole."""
 
 

@@ -75,26 +75,26 @@ class PageReconciler:
         intents: Sequence[Intent | MissingIntent],
         remembered: Mapping[str, Sequence[PaidSibling]],
         events: Mapping[str, tuple[Event, ...]],
-        loaded: Loaded | None = None,
+        loaded: Loaded | DatabaseBusyError | None = None,
         *,
         only_open: bool = False,
     ) -> tuple[DecidedPage, tuple[Intent, ...]]:
         """Load what the database knows of these intents, and decide. With ``only_open``, only about open rows.
 
-        ``loaded`` is what the database knows, if it was read with other pages.
+        ``loaded`` is what the database knows, if it was read with other pages; an error is raised.
 
         The second value are the intents that no row holds and that can be a finding. They are decided at the end of
         the sweep: only then is it known which other intents name their order, and whether the key fits the table.
         """
         if loaded is None:
             loaded = self._store.load([intent.id for intent in intents])
+        elif isinstance(loaded, DatabaseBusyError):
+            raise loaded
         matches = match_by_id(self._actor.account, intents, loaded, remembered)
         if only_open:
             # a planned list shows every intent of its range, and most of them belong to rows that are settled
             with_open_row = [
-                match
-                for match in matches
-                if any(payment.outcome.is_open for payment in match.payments)
+                match for match in matches if any(row.outcome.is_open for row in match.payments)
             ]
             return self.decide_matches(with_open_row, loaded, events), ()
 

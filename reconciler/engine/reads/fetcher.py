@@ -22,7 +22,7 @@ from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import FINAL_AT_STRIPE
 from reconciler.engine.ports import Stripe
 from reconciler.engine.report import Unexamined
-from reconciler.errors import StripeRequestError, StripeUnavailableError
+from reconciler.errors import DatabaseBusyError, StripeRequestError, StripeUnavailableError
 
 T = TypeVar("T")
 
@@ -73,8 +73,10 @@ class FetchedPage:
     stretch: TimeRange | None = None
     ends: bool = False
     events: Mapping[str, tuple[Event, ...]] = field(default_factory=dict)
-    loaded: Loaded | None = None
-    """What the database knows of them, if several pages were loaded together."""
+    loaded: Loaded | DatabaseBusyError | None = None
+    """What the database knows of them, or why it could not be read, if several pages were loaded together."""
+    is_followed: bool = False
+    """Whether the next page was loaded together with this one. Both are recorded together too, to scan the table once."""
 
     @property
     def is_lost(self) -> bool:

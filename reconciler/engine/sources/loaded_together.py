@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from reconciler.clock import Clock
+from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.match import Rules
+from reconciler.domain.model.page import Loaded
+from reconciler.domain.rules.matching import named_order
 from reconciler.engine.ports import Store
 from reconciler.engine.reads.fetcher import FetchedPage
 from reconciler.errors import DatabaseBusyError
@@ -15,11 +19,11 @@ LONGEST_WAIT_SECONDS: Final = 10.0
 """How long a page waits for others. Its answers must not become stale before it is recorded."""
 
 HALVINGS: Final = 2
-"""How often a group that the database was too busy for is halved, before each of its pages is loaded alone."""
+"""How often a group that the database was too busy for is halved, before its pages are given up."""
 
 
 def loaded_together(
-    pages: Iterator[FetchedPage], store: Store, clock: Clock
+    pages: Iterator[FetchedPage], store: Store, clock: Clock, rules: Rules
 ) -> Iterator[FetchedPage]:
     """The pages in their order, each with its rows; ``store.pages_at_once`` of them are loaded together."""
     waiting: list[FetchedPage] = []
@@ -32,28 +36,36 @@ def loaded_together(
         # a failure may end the sweep, so it is seen at once
         is_full = len(waiting) >= store.pages_at_once or has_waited
         if is_full or page.failures:
-            yield from _with_rows(waiting, store)
+            yield from _with_rows(waiting, store, rules)
             waiting = []
     # before the source goes on: what it reads next depends on what these pages show
     if waiting:
-        yield from _with_rows(waiting, store)
+        yield from _with_rows(waiting, store, rules)
 
 
 def _with_rows(
-    pages: list[FetchedPage], store: Store, halvings: int = HALVINGS
+    pages: list[FetchedPage], store: Store, rules: Rules, halvings: int = HALVINGS
 ) -> Iterator[FetchedPage]:
-    intents = [[answer.intent.id for answer in page.answers] for page in pages]
+    loaded: Sequence[Loaded | DatabaseBusyError]
     try:
-        loaded = store.load_pages(intents)
-    except DatabaseBusyError:
+        loaded = store.load_pages([_orders_by_intent(page, rules) for page in pages])
+    except DatabaseBusyError as error:
         if len(pages) > 1 and halvings:
-            # a scan for each page would take as long as all others of the sweep
             middle = len(pages) // 2
-            yield from _with_rows(pages[:middle], store, halvings - 1)
-            yield from _with_rows(pages[middle:], store, halvings - 1)
+            yield from _with_rows(pages[:middle], store, rules, halvings - 1)
+            yield from _with_rows(pages[middle:], store, rules, halvings - 1)
             return
-        # each page tries again alone, and reports what it cannot load
-        yield from pages
-        return
-    for page, rows in zip(pages, loaded, strict=True):
-        yield replace(page, loaded=rows)
+        # Not page by page: each would need the same scan. A later sweep examines them.
+        loaded = [error] * len(pages)
+    last = len(pages) - 1
+    for number, (page, rows) in enumerate(zip(pages, loaded, strict=True)):
+        yield replace(page, loaded=rows, is_followed=number < last)
+
+
+def _orders_by_intent(page: FetchedPage, rules: Rules) -> dict[str, str | None]:
+    """The intents of a page, with the order that each of them names: probably its row's."""
+    intents = (answer.intent for answer in page.answers)
+    return {
+        intent.id: named_order(intent, rules) if isinstance(intent, Intent) else None
+        for intent in intents
+    }

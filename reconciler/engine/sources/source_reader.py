@@ -258,7 +258,7 @@ class SourceReader:
             return pages
         from reconciler.engine.sources.loaded_together import loaded_together
 
-        return loaded_together(pages, store, self.context.clock)
+        return loaded_together(pages, store, self.context.clock, self.context.rules)
 
     def find_intents_of_other_ids(self, created: TimeRange) -> None:
         """Find out the intents of the rows of a range that hold a Checkout Session or a charge."""

@@ -242,7 +242,7 @@ class Sweep:
             later = {intent.id for intent in unmatched}
             kept = [one for one in answers if one.intent.id in later]
             self._late_decisions().add_unmatched(kept, page.events)
-        self._keep(decided_page, answers, pages_to_record)
+        self._keep(page, decided_page, answers, pages_to_record)
 
     def _report_failures(self, page: FetchedPage) -> None:
         """Report what of a page could not be read. Raises StripeUnavailableError if Stripe answers nothing any more."""
@@ -272,19 +272,19 @@ class Sweep:
         sources.add_shown(page.stretch, shown)
         self._add_evidence(page.origin, decided_page, answers)
         self._remember_paid(decided_page)
-        self._keep(decided_page, answers, pages_to_record)
+        self._keep(page, decided_page, answers, pages_to_record)
 
     def _keep(
         self,
+        page: FetchedPage,
         decided_page: DecidedPage,
         answers: tuple[FetchedIntent, ...],
         pages_to_record: PagesToRecord,
     ) -> None:
         pages_to_record.add(decided_page, answers)
         # with a wrong key every finding would be wrong, so the pages are held until the key is proved
-        if self._key_check.is_proved and pages_to_record.is_full:
+        if not page.is_followed and self._key_check.is_proved and pages_to_record.is_full:
             pages_to_record.record_all(self._stop_token.raise_if_lease_lost)
-
         if self._context.source_quota.quota.has_to_be_booked:
             self._book_reads()
         self._progress.advance(self.report.examined, self.report.expected)

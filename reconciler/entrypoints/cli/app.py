@@ -1,4 +1,4 @@
-"""The command line: it registers every command, and turns each result or error into an exit code."""
+"""The command line: it finds the command, and turns its result or error into an exit code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -17,37 +17,9 @@ from typer.completion import completion_init  # type: ignore[attr-defined]
 from typer.core import TyperGroup
 
 from reconciler import log
-from reconciler.entrypoints.cli.assign import assign
-from reconciler.entrypoints.cli.close import close
-from reconciler.entrypoints.cli.completion import COMPLETE_VARIABLE, completion
-from reconciler.entrypoints.cli.config import config as config_group
-from reconciler.entrypoints.cli.demo import demo
-from reconciler.entrypoints.cli.discrepancies import discrepancies
-from reconciler.entrypoints.cli.doctor import doctor
-from reconciler.entrypoints.cli.explain import explain
-from reconciler.entrypoints.cli.export import export
-from reconciler.entrypoints.cli.files import files
-from reconciler.entrypoints.cli.help import help_
-from reconciler.entrypoints.cli.init import init
-from reconciler.entrypoints.cli.migrate import migrate
-from reconciler.entrypoints.cli.note import note
+from reconciler.entrypoints.cli.commands import COMMANDS, imported
 from reconciler.entrypoints.cli.output import takes_ascii_only, warn, warn_of_error
-from reconciler.entrypoints.cli.pager import in_pager
-from reconciler.entrypoints.cli.pause import pause, resume
-from reconciler.entrypoints.cli.plan import plan
-from reconciler.entrypoints.cli.reopen import reopen
-from reconciler.entrypoints.cli.resolve import resolve
-from reconciler.entrypoints.cli.revert import revert
-from reconciler.entrypoints.cli.run import run as run_service
-from reconciler.entrypoints.cli.sandbox import sandbox
-from reconciler.entrypoints.cli.statement import statement
-from reconciler.entrypoints.cli.status import status
-from reconciler.entrypoints.cli.sweep import sweep
-from reconciler.entrypoints.cli.sweeps import sweeps
-from reconciler.entrypoints.cli.systemd import systemd
-from reconciler.entrypoints.cli.verify import verify
-from reconciler.entrypoints.cli.web import web
-from reconciler.entrypoints.invocation import PROGRAM, Invocation
+from reconciler.entrypoints.invocation import COMPLETE_VARIABLE, PROGRAM, Invocation
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.exit_codes import ExitCode
 from reconciler.settings import JOURNAL_VARIABLE
@@ -70,7 +42,24 @@ class LogLevel(StrEnum):
 
 
 class Program(TyperGroup):
-    """The group of commands. If the reader of its output ends (``| head``), it ends without a message."""
+    """The group of commands, each imported when it is asked for.
+
+    If the reader of its output ends (``| head``), it ends without a message.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
+        self._import(COMMANDS)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        # a name that is none of them is compared with every one, for a hint
+        self._import([cmd_name] if cmd_name in COMMANDS else COMMANDS)
+        return super().get_command(ctx, cmd_name)
+
+    def _import(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self.commands:
+                self.commands[name] = imported(name)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -179,45 +168,6 @@ def program(
         (log_level or default).value, sys.stderr, journal_stream=environ.get(JOURNAL_VARIABLE)
     )
     context.obj = Invocation(environ, config, quiet=quiet)
-
-
-PAGED: Final = (discrepancies, explain, plan, sweeps, doctor)
-"""The commands whose answer may be longer than a terminal."""
-
-
-app.command(short_help="Show a complete example on this machine.")(demo)
-app.command("help")(help_)
-for _command in (
-    init,
-    run_service,
-    sweep,
-    plan,
-    status,
-    explain,
-    sweeps,
-    discrepancies,
-    note,
-    assign,
-    resolve,
-    reopen,
-    revert,
-    pause,
-    resume,
-    export,
-    statement,
-    close,
-    verify,
-    web,
-    migrate,
-    doctor,
-    sandbox,
-    files,
-    completion,
-):
-    # a long list is read in a pager; what is short, or in a pipe, is not changed
-    app.command()(in_pager(_command) if _command in PAGED else _command)
-app.add_typer(systemd, name="systemd")
-app.add_typer(config_group, name="config")
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
-from reconciler.entrypoints.invocation import PROGRAM
+from reconciler.entrypoints.invocation import COMPLETE_VARIABLE, PROGRAM
 from reconciler.exit_codes import ExitCode
-
-COMPLETE_VARIABLE: Final = f"_{PROGRAM.upper()}_COMPLETE"
-"""The variable by which a shell's script asks the program what may come next."""
 
 
 class Shell(StrEnum):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from reconciler.entrypoints.invocation import invocation
 from reconciler.log import set_format
 from reconciler.settings import JOURNAL_VARIABLE
+from reconciler.unused_imports import kept_out
 
 UNUSED: Final = ("requests", "pygments", "httpx._main")
 """Modules that Stripe's SDK and httpx import if they are installed, and that the service does not use: another HTTP
@@ -41,14 +42,8 @@ def run(
     accounts. corrections.mode says whether it may change rows. SIGTERM ends it after the current page; SIGHUP reloads
     the configuration.
     """
-    # a module that sys.modules has as None raises ImportError, and both libraries then do without it
-    unused: dict[str, Any] = {name: None for name in UNUSED if name not in sys.modules}
-    sys.modules.update(unused)
-    from reconciler.entrypoints.service.daemon import Daemon, block_signals
-
-    # from here on an import of them works again
-    for name in unused:
-        del sys.modules[name]
+    with kept_out(*UNUSED):
+        from reconciler.entrypoints.service.daemon import Daemon, block_signals
     block_signals()
     call = invocation(context)
     if log_format is not None:

@@ -22,7 +22,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from reconciler.clock import SystemClock
-from reconciler.entrypoints.cli.app import app, run
+from reconciler.entrypoints.cli.app import run
+from reconciler.entrypoints.cli.commands import COMMANDS, register
 from reconciler.entrypoints.service.process_metrics import Metrics
 from reconciler.settings import Configuration
 from reconciler.settings.environment import sections_of
@@ -35,6 +36,8 @@ RULES = REPOSITORY / "config" / "prometheus" / "reconciler.rules.yml"
 
 def commands() -> list[str]:
     """Every command, in the order of the help; of a group of commands each with the group's name before it."""
+    app = typer.Typer()
+    register(app, COMMANDS)
     groups = [(group.name, group.typer_instance) for group in app.registered_groups]
     return _commands_of(app) + [
         f"{name} {each}" for name, group in groups if group for each in _commands_of(group)

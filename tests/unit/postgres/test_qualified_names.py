@@ -193,6 +193,7 @@ def composed(table: MerchantTable) -> Iterator[bytes]:
         "open_without_intent_count",
     ):  # fmt: skip
         yield getattr(table, name)
+    yield table.compose("rows_of_intents_and_orders")
     nothing, true = sql.SQL(""), sql.SQL("true")
     yield table.sampled_payments(nothing, nothing, true)
     if table.set_columns:

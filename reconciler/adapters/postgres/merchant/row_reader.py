@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final, Protocol
 
 from reconciler.adapters.postgres.database import Connection, Cursor, Database
 from reconciler.adapters.postgres.statements import STATEMENTS
@@ -29,6 +29,15 @@ Row = tuple[
 ]
 """key, payment_intent, status, amount, currency, created, order, stored_id, refunded_at: as the statement ``row`` selects
 them. All but the times are text."""
+
+
+class Answer(Protocol):
+    """What a statement has found: a cursor, or rows that are read already."""
+
+    def fetchall(self) -> list[Any]:
+        """The rows."""
+        ...
+
 
 LARGEST_AMOUNT: Final = 2**63 - 1
 """What Reconciler's own tables can hold; a larger amount is read as none."""

@@ -11,11 +11,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from psycopg.rows import TupleRow
 
-from reconciler.adapters.postgres.database import (
-    Connection,
-    Cursor,
-    Database,
-)
+from reconciler.adapters.postgres.database import Connection, Database
 from reconciler.adapters.postgres.merchant.day_sums import (
     left_out_by_day,
     local_population,
@@ -23,7 +19,7 @@ from reconciler.adapters.postgres.merchant.day_sums import (
 )
 from reconciler.adapters.postgres.merchant.merchant_table import MerchantTable
 from reconciler.adapters.postgres.merchant.payment_counts import PaymentCounts
-from reconciler.adapters.postgres.merchant.row_reader import IdPairs, Row, RowReader
+from reconciler.adapters.postgres.merchant.row_reader import Answer, IdPairs, Row, RowReader
 from reconciler.adapters.postgres.merchant.unreadable_rows import (
     Unreadable,
     find_unreadable,
@@ -47,11 +43,9 @@ from reconciler.errors import RowMovedError, ValueFailedError
 
 _SQL: Final = STATEMENTS["page"]
 
-PAGES_A_SCAN: Final = 20
-"""So many pages cost at most one scan of a table without an index for their lookups."""
-SCANS_A_GROUP: Final = 3
-"""Without an index on the intent: for the rows, for the paid rows of their orders, and for the rows to be recorded."""
-
+PAGES_TOGETHER: Final = 60
+"""So many pages are loaded together if no index serves a lookup. They need three scans at most: for the rows, for the paid
+rows of orders that Stripe does not name, and for the rows to be recorded."""
 
 _Parameters = ParamSpec("_Parameters")
 _Answer = TypeVar("_Answer")
@@ -111,19 +105,21 @@ class PostgresStore(PostgresSweepRecords):
             self._use_table(table.unreadable)
 
     @_with_unreadable_rows_set_aside
-    def load(self, intents: Sequence[str], orders: Sequence[str] = ()) -> Loaded:
-        """See ``engine.ports.Store``; one round trip."""
+    def load(
+        self, intents: Sequence[str], orders: Sequence[str] = (), likely: Sequence[str] = ()
+    ) -> Loaded:
+        """See ``engine.ports.Store``; one round trip. ``likely`` are orders that the rows of the intents may have."""
         with self._database.connection("reading the rows of a page") as connection:
             # in a pipeline all questions of a page are one round trip
             with connection.pipeline():
-                held, claimable, paid = self._ask_for_rows(connection, intents, orders)
+                held, claimable, paid = self._ask_for_rows(connection, intents, orders, likely)
                 pairs = self._pairs.ask(connection, intents)
                 facts = ask_for_stored_facts(
                     connection, self._account, intents, readable=self.can_read_schema, lock=False
                 )
             if self._pairs.take(pairs, intents):
                 # rows that hold a Checkout Session or a charge of these intents, learned only now
-                held, claimable, paid = self._ask_for_rows(connection, intents, orders)
+                held, claimable, paid = self._ask_for_rows(connection, intents, orders, likely)
 
             rows = held.fetchall()
             payments = self._reader.read(rows, connection)
@@ -136,13 +132,13 @@ class PostgresStore(PostgresSweepRecords):
     @property
     def pages_at_once(self) -> int:
         """See ``engine.ports.Store``."""
-        if not self._table.scans:
-            return 1
-        return PAGES_A_SCAN * (1 if self._table.intent_is_indexed else SCANS_A_GROUP)
+        return PAGES_TOGETHER if self._table.scans else 1
 
-    def load_pages(self, pages: Sequence[Sequence[str]]) -> list[Loaded]:
+    def load_pages(self, pages: Sequence[Mapping[str, str | None]]) -> list[Loaded]:
         """See ``engine.ports.Store``."""
-        return parts_of(self.load([intent for page in pages for intent in page]), pages)
+        likely = [order for page in pages for order in page.values() if order is not None]
+        intents = [intent for page in pages for intent in page]
+        return parts_of(self.load(intents, likely=likely), pages)
 
     def _read_paid(
         self,
@@ -162,11 +158,19 @@ class PostgresStore(PostgresSweepRecords):
         )
 
     def _ask_for_rows(
-        self, connection: Connection, intents: Sequence[str], orders: Sequence[str]
-    ) -> tuple[Cursor, Cursor | None, Cursor | None]:
+        self,
+        connection: Connection,
+        intents: Sequence[str],
+        orders: Sequence[str],
+        likely: Sequence[str],
+    ) -> tuple[Answer, Answer | None, Answer | None]:
         table = self._table
         texts = [*intents, *self._pairs.ids_of(intents)]
         parameters: dict[str, object] = {"account": self._account, "intents": table.intents(texts)}
+        if not table.intent_is_indexed and table.order is not None:
+            from reconciler.adapters.postgres.page.rows_in_one_scan import rows_in_one_scan
+
+            return rows_in_one_scan(connection, table, parameters, orders, likely)
         held = connection.execute(table.rows_of_intents, parameters)
         # without an order no row can be claimed, and no row is paid for the same order
         if table.order is None:
@@ -175,12 +179,6 @@ class PostgresStore(PostgresSweepRecords):
         named = table.orders(orders)
         parameters |= {"orders": named, "paid": table.paid_statuses}
         claimable = connection.execute(table.rows_claimable, parameters) if named else None
-        if not table.intent_is_indexed:
-            # the orders of the rows are known then, and finding the rows again would be one more scan
-            of_rows = [row[6] for row in held.fetchall() if row[6] is not None]
-            if held.rowcount:
-                held.scroll(0, mode="absolute")
-            parameters |= {"intents": [], "orders": table.orders([*orders, *of_rows])}
         paid = connection.execute(table.rows_paid, parameters) if table.paid_statuses else None
         return held, claimable, paid
 

@@ -146,6 +146,33 @@ FROM (
 ) AS found
 WHERE found.place OPERATOR(pg_catalog.<=) 100
 
+-- name: rows_of_intents_and_orders
+-- One scan for the rows of rows_of_intents, rows_claimable and rows_paid, for a table without an index on the intent.
+SELECT
+    ranked.key, ranked.payment_intent, ranked.status, ranked.amount, ranked.currency, ranked.created, ranked.order_reference,
+    ranked.stored_id, ranked.refunded_at,
+    ranked.is_held,
+    ranked.is_named AND ranked.is_claimable AND ranked.place_of_claimable OPERATOR(pg_catalog.<=) 100,
+    ranked.is_named AND ranked.is_paid AND ranked.place_of_paid OPERATOR(pg_catalog.<=) 100
+FROM (
+    SELECT
+        found.*,
+        pg_catalog.row_number() OVER (PARTITION BY found.order_value, found.is_claimable ORDER BY found.key_value) AS place_of_claimable,
+        pg_catalog.row_number() OVER (PARTITION BY found.order_value, found.is_paid ORDER BY found.key_value) AS place_of_paid
+    FROM (
+        SELECT
+            {row}, {key} AS key_value, {order} AS order_value,
+            ({payment_intent} {equals_intent} ANY({intents})) IS TRUE AS is_held,
+            ({order} {equals_order} ANY(SELECT pg_catalog.unnest(%(orders)s::{order_type}[]))) IS TRUE AS is_named,
+            ({payment_intent} IS NULL OR {payment_intent}::pg_catalog.text OPERATOR(pg_catalog.=) '') AS is_claimable,
+            ({status} {equals_status} ANY(%(paid)s::{status_type}[])) IS TRUE AS is_paid
+        FROM {table} AS t
+        WHERE {of_account}
+    ) AS found
+    WHERE found.is_held OR (found.is_named AND (found.is_claimable OR found.is_paid))
+) AS ranked
+ORDER BY ranked.key_value
+
 -- name: references
 -- A page ends with all rows of its last key, and rows without a key are left out: no next page could begin after one.
 SELECT {key}::pg_catalog.text, {shown_intent}, {holds_secret}
