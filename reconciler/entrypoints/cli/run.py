@@ -5,18 +5,13 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from reconciler.entrypoints.invocation import invocation
 from reconciler.log import set_format
 from reconciler.settings import JOURNAL_VARIABLE
-from reconciler.unused_imports import kept_out
-
-UNUSED: Final = ("requests", "pygments", "httpx._main")
-"""Modules that Stripe's SDK and httpx import if they are installed, and that the service does not use: another HTTP
-client and httpx's command line. Without them a process that runs for months is 7 MB smaller."""
 
 
 class LogFormat(StrEnum):
@@ -42,8 +37,8 @@ def run(
     accounts. corrections.mode says whether it may change rows. SIGTERM ends it after the current page; SIGHUP reloads
     the configuration.
     """
-    with kept_out(*UNUSED):
-        from reconciler.entrypoints.service.daemon import Daemon, block_signals
+    from reconciler.entrypoints.service.daemon import Daemon, block_signals
+
     block_signals()
     call = invocation(context)
     if log_format is not None:

@@ -38,7 +38,7 @@ def test_an_older_python_is_named() -> None:
 
 def test_without_libpq_the_hint_names_its_package() -> None:
     """psycopg's binary package is missing for this machine, and the library of PostgreSQL too."""
-    done = started("-m", "reconciler", "run", PSYCOPG_IMPL="c")
+    done = started("-m", "reconciler", "status", PSYCOPG_IMPL="c")
     assert done.returncode == 78
     what, hint = done.stderr.splitlines()
     assert what.startswith("reconciler: a package that it needs cannot be loaded: ")

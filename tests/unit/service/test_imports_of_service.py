@@ -7,12 +7,10 @@ import sys
 
 START = """
 import sys
-from reconciler.entrypoints.cli import app
+import reconciler.__main__
 from reconciler.entrypoints.cli.commands import imported
 imported("run")
-from reconciler.entrypoints.cli.run import kept_out, UNUSED
-with kept_out(*UNUSED):
-    import reconciler.entrypoints.service.daemon
+import reconciler.entrypoints.service.daemon
 print(*sorted(sys.modules))
 """
 NOT_OF_THE_SERVICE = {
