@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from typing import NoReturn
+
+# reads nothing but this file: Ctrl-C from here on must not end in a traceback
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 INTERRUPTED = 130
 """The exit code that a shell shows for a program that was ended by SIGINT."""
@@ -17,9 +20,6 @@ httpx's command line. Without them a process that runs for months is 7 MB smalle
 
 
 def _end_interrupted() -> NoReturn:
-    # a second Ctrl-C must not interrupt this end
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
     sys.stderr.write("reconciler: interrupted.\n")
     sys.exit(INTERRUPTED)
 
@@ -46,8 +46,12 @@ if sys.version_info < LEAST_PYTHON:
     )
 
 try:
-    # Ctrl-C while the modules are read must not end in a traceback
-    from reconciler.interrupted import keep_exit_code, raise_on_interrupt, raise_on_termination
+    from reconciler.interrupted import (
+        end_undisturbed,
+        keep_exit_code,
+        raise_on_interrupt,
+        raise_on_termination,
+    )
 
     raise_on_interrupt()
     from reconciler.unused_imports import kept_out
@@ -72,6 +76,7 @@ def main() -> None:
         code = run(sys.argv[1:], current_environment())
         keep_exit_code()
     except KeyboardInterrupt:
+        end_undisturbed()
         _end_interrupted()
     except ImportError as error:
         # a command's modules are imported when it is run

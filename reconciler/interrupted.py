@@ -24,7 +24,7 @@ def raise_on_interrupt() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
     # the first one registered is called last
-    atexit.register(_ignore_all)
+    atexit.register(end_undisturbed)
 
 
 def raise_on_termination() -> None:
@@ -46,20 +46,20 @@ def keep_exit_code() -> None:
             signal.signal(number, _do_nothing)
 
 
+def end_undisturbed() -> None:
+    """Ignore these signals from now on, because the process is at its end."""
+    # Python restores the default of every signal that has a handler before it ends, and the default kills
+    for number in _SIGNALS:
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_IGN)
+
+
 def _interrupt(_number: int, _frame: object) -> NoReturn:
     # a second one would interrupt the end that the first has begun; that end has a limit of its own
-    _ignore_all()
+    end_undisturbed()
     raise Interrupted
 
 
 def _do_nothing(_number: int, _frame: object) -> None:
     # not ignored by the system: wiring.stop_signal still sees the signal, and ends a process that does not end by itself
     pass
-
-
-def _ignore_all() -> None:
-    """Ignore every signal that has a handler of Python, for the end of the process."""
-    # Python restores the default of every signal that has a handler before it ends, and the default kills
-    for number in _SIGNALS:
-        if callable(signal.getsignal(number)):
-            signal.signal(number, signal.SIG_IGN)
