@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 from tests.acceptance.payments.conftest import OpenShop
 from tests.acceptance.payments.exact_stripe import ExactStripe
@@ -188,3 +189,8 @@ def test_report_and_doctor_warn(open_shop: OpenShop) -> None:
     assert "client secret" in doctor
     assert "intent" in doctor
     assert_no_secret(shop)
+    # each proposed index can be made as it is shown
+    proposed = re.findall("CREATE INDEX .*;", doctor)
+    assert "split_part" in proposed[-1]
+    for statement in proposed:
+        shop.execute(sql.SQL(statement.replace("CONCURRENTLY ", "")))
