@@ -85,6 +85,7 @@ def showing_progress(account: str, *, quiet: bool = False) -> Iterator[ProgressD
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed:,}{task.fields[of]} examined"),
+        TextColumn("time"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

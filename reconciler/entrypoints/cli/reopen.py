@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Final
 
 import typer
 
 from reconciler.domain.audit.ledger_entry import AskedBy
 from reconciler.domain.findings.discrepancy import State
+from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.entrypoints.cli.arguments import (
     AccountOption,
     ApplyOption,
@@ -17,9 +19,18 @@ from reconciler.entrypoints.cli.arguments import (
 )
 from reconciler.entrypoints.cli.bulk import Bulk
 from reconciler.entrypoints.cli.output import write_json, write_line
-from reconciler.entrypoints.cli.selection import Selection, option_words, takes_selection
-from reconciler.entrypoints.invocation import invocation
+from reconciler.entrypoints.cli.selection import (
+    Selection,
+    command_line,
+    option_words,
+    takes_selection,
+)
+from reconciler.entrypoints.invocation import Invocation, invocation
 from reconciler.exit_codes import ExitCode
+from reconciler.settings import Settings
+
+MOST_NAMED: Final = 20
+"""If more payments were opened again, no command line names them all."""
 
 
 @takes_selection()
@@ -69,7 +80,20 @@ def reopen(
         for item in done:
             name = item.payment_intent or ", ".join(item.keys)
             write_line(f"Discrepancy {item.id} ({item.kind.value}, {name}) is open again.")
-        write_line("To decide again, run: reconciler sweep --apply")
+        for command in _previews(call, bulk.settings, done):
+            write_line(f"To see what is decided now: {command}")
     else:
         write_line("There are no such discrepancies.")
     return int(ExitCode.DONE)
+
+
+def _previews(call: Invocation, settings: Settings, done: Sequence[Discrepancy]) -> Iterator[str]:
+    """For each account the dry sweep of these payments alone; of everything if they are many or name no PaymentIntent."""
+    for account in dict.fromkeys(item.account for item in done):
+        of_account = [item.payment_intent for item in done if item.account == account]
+        intents = [intent for intent in dict.fromkeys(of_account) if intent is not None]
+        if len(intents) > MOST_NAMED or None in of_account:
+            intents = []
+        words = [word for intent in intents for word in ("--payment-intent", intent)]
+        named = option_words({"--account": account if len(settings.accounts) > 1 else None})
+        yield command_line(call.config, "sweep", *words, *named)

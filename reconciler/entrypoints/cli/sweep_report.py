@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.money import Money
-from reconciler.engine.report import DecisionKind, NotExamined, ReportLine, SweepReport, Writing
+from reconciler.engine.report import (
+    PAUSED_NOTE,
+    DecisionKind,
+    NotExamined,
+    ReportLine,
+    SweepReport,
+    Writing,
+)
 from reconciler.engine.review import ChangedLine
 from reconciler.entrypoints.cli.arguments import OutputFormat
 from reconciler.entrypoints.cli.output import (
@@ -200,7 +208,9 @@ def _write(report: SweepReport) -> None:
         write_table(_UNEXAMINED, report.missed)
     write_line()
     for note in report.notes:
-        write_line(note)
+        # without its account the command would end the pause of every account
+        account = f" --account {shlex.quote(report.account)}" if note == PAUSED_NOTE else ""
+        write_line(f"{note}{account}")
     write_line(_ending(report))
 
 

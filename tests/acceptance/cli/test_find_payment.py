@@ -134,7 +134,8 @@ def test_history(town: Town) -> None:
         "INSERT INTO reconciler.notes (account, discrepancy, note) VALUES ('default', 1, 'asked Bo')"
     )
     town.run("resolve", str(number), "--note", "by hand")
-    town.run("reopen", str(number))
+    said = town.run("reopen", str(number)).out
+    assert f"To see what is decided now: reconciler sweep --payment-intent {intent}\n" in said
     found = explained(town, intent)
     happened = [item["event"] for item in found["history"]]
     assert happened == [

@@ -20,7 +20,7 @@ def test_pause_and_resume(town: Town) -> None:
 
     swept = town.run("sweep", "--apply")
     assert swept.code == 75
-    assert "paused" in swept.out
+    assert "run: reconciler resume --account default" in swept.out
     assert town.statuses() == {"1": "pending"}
 
     assert "paused by" in town.run("status").out
