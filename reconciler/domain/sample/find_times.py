@@ -102,7 +102,8 @@ def _unit(table: SampledTable, column: SampledColumn) -> str | None:
 def find_updated(table: SampledTable, created: SampledColumn) -> SampledColumn | None:
     """The column with the time of the last change: no row has an earlier one than its creation."""
     for column in table.columns:
-        if column.kind is not ValueKind.TIME or column.sql is not None or column == created:
+        is_time = column.kind is ValueKind.TIME and column.sql is None and column.time_sql is None
+        if not is_time or column == created:
             continue
         times = zip(table.values(column), table.values(created), strict=True)
         known = [(last, first) for last, first in times if last is not None and first is not None]

@@ -76,7 +76,9 @@ def find_status_times(
     by_outcome: dict[Outcome, FoundTime] = {}
     for column in table.columns:
         outcome = usual_meaning(_ENDING.sub("", column.name))
-        is_time = column.kind is ValueKind.TIME and column.sql is None and column.is_nullable
+        # a time that is stored as a text cannot be set to now()
+        is_own = column.sql is None and column.time_sql is None
+        is_time = column.kind is ValueKind.TIME and is_own and column.is_nullable
         if not is_time or column in used or outcome not in _LAST_FIRST:
             continue
         outcomes = [

@@ -189,16 +189,31 @@ def _optional(survey: Survey) -> Iterator[str]:
             '# order = "order_id"',
             "no column was found whose values stand in the metadata of PaymentIntents",
         )
-    if survey.where is not None:
-        rows = f"{survey.intent.foreign:,} sampled rows hold an id that is not Stripe's"
-        mark = "" if survey.where_is_sure else "# "
-        why = rows if survey.where_is_sure else f"{rows}; no column names their gateway"
-        yield _line(f"{mark}where = {quoted(survey.where)}", why)
+    yield from _where(survey)
+
+
+def _where(survey: Survey) -> Iterator[str]:
+    """The condition that is proved, and as comments further ones, each together with it."""
+    gateway = f"{survey.intent.foreign:,} sampled rows hold an id that is not Stripe's"
+    proved: dict[str, str] = {}
+    if survey.payments is not None:
+        why = (
+            f"{survey.payments.others:,} other sampled rows share a PaymentIntent with one of these"
+        )
+        proved[survey.payments.condition] = why
+    if survey.where is not None and survey.where_is_sure:
+        proved[survey.where] = gateway
+    if proved:
+        yield _line(f"where = {quoted(' AND '.join(proved))}", "; ".join(proved.values()))
+
+    doubtful: dict[str, str] = {}
+    if survey.where is not None and not survey.where_is_sure:
+        doubtful[survey.where] = f"{gateway}; no column names their gateway"
     if survey.deleted is not None:
-        gateway = f"({survey.where}) AND " if survey.where is not None else ""
-        condition = quoted(f"{gateway}{survey.deleted.condition}")
-        instead = "; in the place of the line above" if survey.where is not None else ""
-        yield _line(f"# where = {condition}", f"{deleted_text(survey.deleted)}{instead}")
+        doubtful[survey.deleted.condition] = deleted_text(survey.deleted)
+    for condition, why in doubtful.items():
+        instead = "; in the place of the line above" if proved else ""
+        yield _line(f"# where = {quoted(' AND '.join([*proved, condition]))}", f"{why}{instead}")
 
 
 def _read(

@@ -30,6 +30,7 @@ from reconciler.domain.sample.row_conditions import (
     deleted_rows,
     separating_condition,
 )
+from reconciler.domain.sample.row_per_payment import PaymentRows, payment_rows
 from reconciler.domain.sample.sampled_table import SampledColumn, SampledTable
 from reconciler.domain.sample.status_times import StatusTimes, find_status_times
 from reconciler.domain.sample.status_words import (
@@ -74,6 +75,8 @@ class Survey:
     """Times that may be the status together, if no column is one for certain."""
     account: FoundAccount | None = None
     deleted: DeletedRows | None = None
+    payments: PaymentRows | None = None
+    """Which rows are the payments, if others share their PaymentIntents. ``compared`` then has these rows alone."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -96,19 +99,30 @@ def survey_table(
     intent = find_intent(table)
     if intent is None:
         return None
+    if stripe is not None:
+        table = _with_listed_rows(database, relation, table, intent, stripe)
+    payments = payment_rows(table, [_id(value) for value in table.values(intent.column)])
+    if payments is not None:
+        table = payments.of(table)
+        intent = find_intent(table) or intent
     if stripe is None:
         account = survey_account(database, relation, table, intent.column, None)
-        return _finished(database, relation, _found(relation, table, intent, {}, account))
+        found = _found(relation, table, intent, {}, account)
+        return _finished(database, relation, replace(found, payments=payments))
 
-    table = _with_listed_rows(database, relation, table, intent, stripe)
     ids = _ids(table, intent)
     stripe.retrieve(ids[:: max(1, len(ids) // SPREAD)], SPREAD - _known(ids, stripe))
     account = survey_account(database, relation, table, intent.column, stripe)
     found = _found(relation, table, intent, stripe.intents, account)
     if found.status is not None:
         table = _with_rows_of_words(database, relation, table, found, stripe)
+        table = table if payments is None else payments.of(table)
         found = _found(relation, table, intent, stripe.intents, account)
-    return _finished(database, relation, found)
+    return _finished(database, relation, replace(found, payments=payments))
+
+
+def _id(value: str | None) -> str | None:
+    return None if value is None else stored_id(value.strip()).id
 
 
 def _ids(table: SampledTable, intent: IntentColumn) -> list[str]:
@@ -244,7 +258,11 @@ def _finished(database: Database, relation: Relation, found: Survey) -> Survey:
         return replace(found, where=where, where_is_sure=is_sure)
 
     text = status.sql or status.columns[0].reference
-    counted = count_words(database, relation, text, where if is_sure else None)
+    sure = [
+        *([] if found.payments is None else [found.payments.condition]),
+        *([where] if where is not None and is_sure else []),
+    ]
+    counted = count_words(database, relation, text, " AND ".join(sure) or None)
     counts = counted if counted is not None else Counter(status.words(found.compared.table))
     by_word = {word: count for word, count in counts.items() if word is not None}
     known = {one.word: one for one in found.words}

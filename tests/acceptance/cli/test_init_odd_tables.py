@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -112,4 +113,65 @@ def test_a_list_of_attempts(shop: Place) -> None:
     assert answer.code == 0, answer.err
     assert shop.payments()["payment_intent"] == {"sql": "t.intents[array_upper(t.intents, 1)]"}
     assert "CHECK THIS: of a list, the last one is taken" in shop.config.read_text()
+    assert kinds(shop.sweep()) == {"missed_outcome": 3}
+
+
+@pytest.mark.long
+def test_numbers_and_times_in_texts(shop: Place) -> None:
+    """A table of texts alone, in another language: amount and creation are converted, and the key and the status stay columns."""
+    shop.execute(
+        "CREATE TABLE public.zahlungen (nr varchar(12) PRIMARY KEY, stripe_ref text, betrag varchar(20), waehrung text,"
+        " stand text, angelegt text)"
+    )
+    words = {"open": "open", "paid": "bezahlt", "canceled": "abgebrochen"}
+    shop.execute(
+        "INSERT INTO public.zahlungen VALUES (%s, %s, %s, %s, %s, %s)",
+        [
+            (
+                f"{number:06d}",
+                intent.id,
+                f"{intent.amount / 100:.2f}",
+                intent.currency.upper(),
+                words[word],
+                intent.created.strftime("%Y-%m-%d %H:%M:%S"),
+            )
+            for intent, word, number in fill(shop, currencies=("eur", "usd"))
+        ],
+    )
+    answer = shop.init("--yes")
+    assert answer.code == 0, answer.err
+    section = shop.payments()
+    assert (section["key"], section["status"]) == ("nr", "stand")
+    assert "(t.betrag)::numeric" in section["amount"]["sql"]
+    assert "(t.angelegt)::timestamptz" in section["created"]["sql"]
+    assert kinds(shop.sweep()) == {"missed_outcome": 3}
+
+
+@pytest.mark.long
+def test_rows_of_refunds_beside_those_of_payments(shop: Place) -> None:
+    """A table of movements: only the rows of charges are payments, so a refund's row is no second row of the PaymentIntent."""
+    shop.execute(
+        "CREATE TABLE public.movements (id bigserial PRIMARY KEY, kind text, pi text, cents bigint, cur text, status text,"
+        " at timestamptz)"
+    )
+    words = {"open": "pending", "paid": "paid", "canceled": "canceled"}
+    rows = []
+    for intent, word, number in fill(shop):
+        row = (intent.id, intent.amount, intent.currency, words[word], intent.created)
+        rows.append(("charge", *row))
+        if word == "paid" and number % 4 == 0:
+            later = intent.created + timedelta(hours=3)
+            shop.stripe.refund(intent.id, at=later)
+            rows.append(("refund", intent.id, -intent.amount, intent.currency, "paid", later))
+    shop.execute(
+        "INSERT INTO public.movements (kind, pi, cents, cur, status, at) VALUES (%s, %s, %s, %s, %s, %s)",
+        rows,
+    )
+    answer = shop.init("--yes")
+    assert answer.code == 0, answer.err
+    section = shop.payments()
+    assert (section["where"], section["status"]) == ("t.kind = 'charge'", "status")
+    assert section["read"] == {"paid": "succeeded", "pending": "incomplete", "canceled": "canceled"}
+    assert "CHECK THIS" not in shop.config.read_text()
+    # no word of the table says that a payment was refunded, so a paid row agrees with one that was
     assert kinds(shop.sweep()) == {"missed_outcome": 3}

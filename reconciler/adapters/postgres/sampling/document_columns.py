@@ -1,4 +1,4 @@
-"""The keys of documents as columns, up to three levels deep."""
+"""The keys of documents as columns, up to three levels deep, and the numbers and times that are stored as texts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -62,21 +63,29 @@ def _document_column(
     into = "".join(f"->{literal(part)}" for part in outer)
     text = f"{column.sql_text or reference(column.name)}{into}->>{literal(key)}"
     name = f"{column.name}{''.join(f'->{part}' for part in outer)}->>{key}"
+    return typed_column(SampledColumn(name, ValueKind.TEXT, text), values)
+
+
+def typed_column(
+    column: SampledColumn, values: list[str | None]
+) -> tuple[SampledColumn, list[str | None]]:
+    """A column of texts as numbers or times if every value is one, with the SQL text that converts it; times in seconds."""
     present = [value for value in values if value is not None and value.strip()]
 
     def all_are(pattern: re.Pattern[str]) -> bool:
         return bool(present) and all(pattern.fullmatch(value) for value in present)
 
     # a cast that fails on one row of a million would end every sweep, so only what looks right is converted
+    text = column.reference
     if all_are(_NUMBER):
         number = f"CASE WHEN {text} ~ '^-?[0-9]+([.][0-9]+)?$' THEN ({text})::numeric END"
         kind = ValueKind.INTEGER if all_are(_WHOLE) else ValueKind.NUMERIC
-        return SampledColumn(name, kind, text, number_sql=number), values
+        return replace(column, kind=kind, number_sql=number), values
     if all_are(_ISO):
         time = (
             f"CASE WHEN {text} ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9]{{2}}:[0-9]{{2}}'"
             f" THEN ({text})::timestamptz END"
         )
         seconds = [None if value is None else _seconds(value) for value in values]
-        return SampledColumn(name, ValueKind.TIME, text, time_sql=time), seconds
-    return SampledColumn(name, ValueKind.TEXT, text), values
+        return replace(column, kind=ValueKind.TIME, time_sql=time), seconds
+    return column, values

@@ -19,7 +19,7 @@ from reconciler.adapters.postgres.merchant.catalog import (
     TableColumn,
     in_parentheses,
 )
-from reconciler.adapters.postgres.sampling.document_columns import document_columns
+from reconciler.adapters.postgres.sampling.document_columns import document_columns, typed_column
 from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
 from reconciler.domain.sample.sampled_table import (
     SampledColumn,
@@ -276,7 +276,10 @@ def _as_table(
                 columns.append(found)
                 values.append(inner)
             continue
-        columns.append(_sampled_column(column, unique, leading))
+        found = _sampled_column(column, unique, leading)
+        if column.kind is ColumnKind.TEXT:
+            found, texts = typed_column(found, texts)
+        columns.append(found)
         values.append(texts)
     for place, lookup in enumerate(lookups, start=len(read)):
         columns.append(lookup)

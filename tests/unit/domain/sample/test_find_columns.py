@@ -224,6 +224,10 @@ class TestTimes:
         assert found is not None
         assert found.name == "modified"
         assert find_updated(table(created=(TIME, ["5"])), made.columns[0]) is None
+        # a time that is stored as a text cannot be set to the present
+        text = SampledColumn("updated", TIME, time_sql="(t.updated)::timestamptz")
+        columns = (made.columns[0], text)
+        assert find_updated(SampledTable("t", columns, (("5", "9"),)), columns[0]) is None
 
 
 class TestOrders:

@@ -38,6 +38,11 @@ PAID, NEW, DROPPED = Outcome.SUCCEEDED, Outcome.INCOMPLETE, Outcome.CANCELED
         # rows that a lost webhook left behind do not make an open word unsure, unless they are most of them
         ("pending", {NEW: 20, PAID: 10, DROPPED: 5}, NEW, True),
         ("pending", {NEW: 10, PAID: 20}, NEW, False),
+        # of a well-known word for a payment that was made, a part may have gone back
+        ("paid", {PAID: 20, Outcome.REFUNDED: 5, Outcome.DISPUTED: 1}, PAID, True),
+        ("paid", {PAID: 20, Outcome.REFUNDED: 5, NEW: 3}, PAID, False),
+        ("paid", {PAID: 10, Outcome.REFUNDED: 9, Outcome.DISPUTED: 8}, PAID, False),
+        ("x1", {PAID: 20, Outcome.REFUNDED: 5}, PAID, False),
         ("pending", {PAID: 30}, PAID, False),
         ("processing", {Outcome.PROCESSING: 20, PAID: 5, NEW: 5}, Outcome.PROCESSING, False),
         ("paid", {PAID: 20, NEW: 10}, PAID, False),
