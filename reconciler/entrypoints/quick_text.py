@@ -5,10 +5,13 @@ What is rare takes the way of ``shown_text``: a secret, a character that cannot 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from json.encoder import encode_basestring
+from operator import attrgetter
+from typing import Any, Final
 
 from reconciler.adapters.postgres.discrepancies.stored_object import StoredObject
 from reconciler.domain.audit.hash_chain import rfc3339
@@ -18,23 +21,34 @@ from reconciler.masking import may_hold_secret, visible_json
 
 def json_line(fields: Mapping[str, object]) -> str:
     """An object as ``json_text`` writes it, on one line. Raises TypeError for a value that JSON has not."""
-    members = [f'"{name}": {_json(value)}' for name, value in fields.items()]
-    line = f"{{{', '.join(members)}}}"
+    values = [
+        "null" if value is None else _JSON_OF.get(type(value), json_text)(value)
+        for value in fields.values()
+    ]
+    line = _members(tuple(fields)) % tuple(values)
     # json_text masks the values one by one
     return json_text(fields) if may_hold_secret(line) else visible_json(line)
 
 
-def _json(value: object) -> str:
-    kind = type(value)
-    if value is None:
-        return "null"
-    if kind is str:
-        return encode_basestring(value)  # type: ignore[arg-type]
-    if kind is int:
-        return str(value)
-    if kind is datetime:
-        return f'"{rfc3339(value)}"'  # type: ignore[arg-type]
-    return value.text if kind is StoredObject else json_text(value)  # type: ignore[attr-defined]
+@lru_cache(maxsize=16)
+def _members(names: Sequence[str]) -> str:
+    """What an object with these names is, with a place for each value."""
+    members = (f"{json_text(name)}: ".replace("%", "%%") + "%s" for name in names)
+    return f"{{{', '.join(members)}}}"
+
+
+@lru_cache(maxsize=64)
+def _time(moment: datetime) -> str:
+    # the times of one object are often the same
+    return rfc3339(moment)
+
+
+_JSON_OF: Final[Mapping[type, Callable[[Any], str]]] = {
+    str: encode_basestring,
+    int: str,
+    datetime: lambda moment: f'"{_time(moment)}"',
+    StoredObject: attrgetter("text"),
+}
 
 
 def csv_line(values: Iterable[object], delimiter: str, *, decimal_comma: bool) -> str | None:
@@ -46,25 +60,38 @@ def csv_line(values: Iterable[object], delimiter: str, *, decimal_comma: bool) -
     for value in values:
         kind = type(value)
         if value is None:
-            cell = ""
+            cells.append("")
         elif kind is str:
-            cell = value  # type: ignore[assignment]
-            if cell.startswith(FORMULA_STARTS):
+            if value.startswith(FORMULA_STARTS) or not value.isprintable():  # type: ignore[attr-defined]
                 return None
+            cells.append(_quoted(value, delimiter))  # type: ignore[arg-type]
         elif kind is int:
-            cell = str(value)
+            cells.append(str(value))
         elif kind is datetime:
-            cell = rfc3339(value)  # type: ignore[arg-type]
+            cells.append(_time(value))  # type: ignore[arg-type]
         elif kind is Decimal:
             cell = str(value).replace(".", ",") if decimal_comma else str(value)
+            cells.append(_quoted(cell, delimiter))
         elif kind is StoredObject:
-            cell = value.text  # type: ignore[attr-defined]
+            text: str = value.text  # type: ignore[attr-defined]
+            # to ask each letter of a long text whether it is printable takes longer than all the rest
+            if not (_is_plain_json(text) or text.isprintable()):
+                return None
+            cells.append(_quoted(text, delimiter))
         else:
             return None
-        # csv.writer looks at each letter, which takes longer than all the rest
-        if '"' in cell or delimiter in cell:
-            escaped = cell.replace('"', '""')
-            cell = f'"{escaped}"'
-        cells.append(cell)
     line = delimiter.join(cells)
-    return line if line.isprintable() and not may_hold_secret(line) else None
+    return None if may_hold_secret(line) else line
+
+
+def _is_plain_json(text: str) -> bool:
+    """Whether JSON text has ASCII alone, of which JSON escapes every other character that cannot be seen."""
+    return text.isascii() and "\x7f" not in text
+
+
+def _quoted(cell: str, delimiter: str) -> str:
+    # csv.writer looks at each letter, which takes longer than all the rest
+    if '"' in cell or delimiter in cell:
+        escaped = cell.replace('"', '""')
+        return f'"{escaped}"'
+    return cell

@@ -75,6 +75,8 @@ def money_text(money: Money) -> str:
 def as_plain(value: object) -> Any:
     """A value as JSON has it: a time as RFC 3339 in UTC, an enum as its value. Raises TypeError for any other type."""
     match value:
+        case Mapping():
+            return dict(value)
         case datetime():
             return rfc3339(value)
         case Enum():

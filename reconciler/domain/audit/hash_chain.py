@@ -23,6 +23,7 @@ GENESIS: Final = "0" * 64
 """``prev`` of the first entry of an account."""
 RECIPE: Final = 2
 """``v`` of an entry that names the role. The entries of the first recipe have no ``v``."""
+_LENGTH: Final = len("2026-06-10T12:00:00.000000")
 _ENCODER: Final = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
 )
@@ -46,8 +47,8 @@ def rfc3339(moment: datetime) -> str:
         raise TypeError("a time without a zone cannot be written to the ledger")
     # most times are in UTC already, and a ledger has millions
     in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    naive = in_utc.replace(tzinfo=None)
-    return f"{naive.isoformat(timespec='microseconds')}Z"
+    # without the offset
+    return f"{in_utc.isoformat('T', 'microseconds')[:_LENGTH]}Z"
 
 
 def canonical_json(value: object) -> str:

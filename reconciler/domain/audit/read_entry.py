@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, NoReturn
 
@@ -55,12 +56,28 @@ def ensure_readable(seq: int, body: str) -> None:
 
     It is quicker than reading: only a body that may be unreadable is read.
     """
-    # neither nested too deep nor with a number of too many digits
-    is_small = len(body) <= 2 * _SAFE_DEPTH or (
+    if not _is_small(body) or not body.startswith("{") or _FLOAT.search(body):
+        _body(seq, body)
+
+
+def are_readable(bodies: Sequence[str]) -> bool:
+    """Whether one look at all of these bodies shows that ``ensure_readable`` refuses none of them.
+
+    False says nothing: then each of them is to be asked about.
+    """
+    return (
+        all([body.startswith("{") for body in bodies])
+        # PostgreSQL writes each body on one line
+        and not _FLOAT.search("\n".join(bodies))
+        and all(map(_is_small, bodies))
+    )
+
+
+def _is_small(body: str) -> bool:
+    """Whether a body is neither nested too deep, nor has room for a number of too many digits."""
+    return len(body) <= 2 * _SAFE_DEPTH or (
         len(body) <= _SAFE_LENGTH and body.count("{") + body.count("[") <= _SAFE_DEPTH
     )
-    if not is_small or not body.startswith("{") or _FLOAT.search(body):
-        _body(seq, body)
 
 
 def _body(seq: int, text: str) -> PlainObject:

@@ -11,8 +11,8 @@ from reconciler.adapters.postgres.discrepancies.discrepancy_list import Discrepa
 from reconciler.domain.statement.period import Period
 from reconciler.entrypoints.cli.arguments import chosen_accounts
 from reconciler.entrypoints.cli.discrepancy_csv import write_discrepancies_csv
-from reconciler.entrypoints.cli.discrepancy_fields import as_json
-from reconciler.entrypoints.cli.ledger_export import entry_line, exportable
+from reconciler.entrypoints.cli.discrepancy_fields import stored_as_json
+from reconciler.entrypoints.cli.ledger_export import entry_lines, exportable
 from reconciler.entrypoints.cli.output import warn
 from reconciler.entrypoints.cli.period_argument import parse_period
 from reconciler.entrypoints.cli.statement import CUTOFF_AFTER
@@ -70,12 +70,12 @@ def write_month_bundle(
     counts: list[int] = []
 
     def write_discrepancies(stream: Any) -> None:
-        with audit.discrepancies.reading(wanted) as found:
-            shapes = (as_json(item) for item in found)
+        with audit.discrepancies.reading_stored(wanted) as found:
+            shapes = map(stored_as_json, found)
             counts.append(write_discrepancies_csv(shapes, stream, excel=False))
 
     with new_file(path) as partial, audit.ledger.chain(name) as chain:
-        lines = (entry_line(entry, ascii_only=False) for entry in entries.choose(exportable(chain)))
+        lines = entry_lines(entries.choose(exportable(chain)), ascii_only=False)
         write_bundle(partial, certificate, write_discrepancies, lines, entries)
     if not call.quiet:
         warn(f"{path}: the bundle of {month} of account {name}, with {sum(counts):,} discrepancies")

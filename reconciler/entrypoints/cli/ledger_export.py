@@ -8,11 +8,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import TYPE_CHECKING, Final, TextIO
 
 from reconciler.adapters.postgres.audit.ledger import LedgerChain, StoredEntry
-from reconciler.adapters.postgres.audit.quick_json import canonical_text
+from reconciler.adapters.postgres.audit.quick_json import canonical_lines, canonical_text
 from reconciler.domain.audit.hash_chain import RECIPE, canonical_json
 from reconciler.domain.audit.read_entry import UnreadableEntryError, read_object
 from reconciler.entrypoints.cli.output import UTF8_MARK
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 ENTRY_NAMES: Final = ("account", "seq", "at", "action", "body", "prev", "hash", "v", "role")
 HEAD_NAMES: Final = ("account", "seq", "hash")
+_AT_ONCE: Final = 25
+"""So many entries are written together."""
 
 
 class LedgerExport:
@@ -56,36 +59,47 @@ def exportable(chain: LedgerChain) -> Iterator[StoredEntry]:
         raise _cannot_export(chain.account, error.seq, error.what) from None
 
 
-def entry_line(entry: StoredEntry, *, ascii_only: bool) -> str:
-    """The line of an entry in jsonl. ``body`` is an object; the hash is made of its canonical JSON.
+def entry_lines(entries: Iterable[StoredEntry], *, ascii_only: bool) -> Iterator[str]:
+    """The lines of entries in jsonl; a text has one of them or many.
 
-    An entry of the first recipe has neither ``v`` nor ``role``, so that the fields are always those that were hashed.
+    ``body`` is an object; the hash is made of its canonical JSON. An entry of the first recipe has neither ``v`` nor
+    ``role``, so that the fields are always those that were hashed.
     Raises BrokenLedgerError for an entry that no program wrote.
     """
     text = encode_basestring_ascii if ascii_only else encode_basestring
-    account, action, role, is_clean = _quoted_names(entry.account, entry.action, entry.role, text)
-    line = (
+    for part in _parts(entries):
+        lines = [_line(entry, text) for entry in part]
+        together = "".join(lines)
+        # to search each line for what is rare takes longer than to write it
+        if may_hold_secret(together) or (ascii_only and not together.isascii()):
+            pairs = zip(part, lines, strict=True)
+            yield from (_safe_line(entry, line, ascii_only=ascii_only) for entry, line in pairs)
+        else:
+            yield visible_json(together)
+
+
+def _line(entry: StoredEntry, text: Callable[[str], str]) -> str:
+    account, action, role = _quoted_names(entry.account, entry.action, entry.role, text)
+    return (
         f'{{"type": "ledger", "account": {account}, "seq": {entry.seq}, "at": "{_time(entry)}", "action": {action},'
         f' "body": {entry.body}, "prev": {text(entry.prev)}, "hash": {text(entry.hash)}{role}}}\n'
     )
-    is_ascii = line.isascii()
-    # no secret has letters and digits alone
-    is_clean = is_clean and entry.prev.isalnum() and entry.hash.isalnum()
-    if not is_clean or may_hold_secret(entry.body) or (ascii_only and not is_ascii):
-        # rare, so that it may be slow
+
+
+def _safe_line(entry: StoredEntry, line: str, *, ascii_only: bool) -> str:
+    if may_hold_secret(line) or (ascii_only and not line.isascii()):
         fields = map_texts(_parsed(entry, line), redact)
         line = json.dumps(fields, ensure_ascii=ascii_only) + "\n"
-    return line if is_ascii and "\x7f" not in line else f"{visible_json(line[:-1])}\n"
+    return visible_json(line)
 
 
 @lru_cache(maxsize=256)
 def _quoted_names(
     account: str, action: str, role: str | None, text: Callable[[str], str]
-) -> tuple[str, str, str, bool]:
-    """Account and action as JSON, the fields of the second recipe, and whether none of them can hold a secret."""
+) -> tuple[str, str, str]:
+    """Account and action as JSON, and the fields of the second recipe."""
     fields = "" if role is None else f', "v": {RECIPE}, "role": {text(role)}'
-    names = text(account), text(action), fields
-    return *names, not any(map(may_hold_secret, names))
+    return text(account), text(action), fields
 
 
 def write_entries_csv(entries: Iterable[StoredEntry], out: TextIO, *, excel: bool = False) -> int:
@@ -98,18 +112,44 @@ def write_entries_csv(entries: Iterable[StoredEntry], out: TextIO, *, excel: boo
         out.write(UTF8_MARK)
     out.write(f"{delimiter.join(ENTRY_NAMES)}\n")
     count = 0
-    for entry in entries:
-        account, action, role = _names(entry.account, entry.action, entry.role, delimiter)
-        version = "" if entry.role is None else RECIPE
-        # csv.writer looks at each letter, which takes longer than all the rest
-        body = _body(entry).replace('"', '""')
-        cells = (
-            account, str(entry.seq), _time(entry), action, f'"{body}"', _hex(entry.prev, delimiter),
-            _hex(entry.hash, delimiter), str(version), role,
-        )  # fmt: skip
-        out.write(f"{delimiter.join(cells)}\n")
-        count += 1
+    for part in _parts(entries):
+        bodies = _quick_cells(part) or [_cell_of_body(_body(entry)) for entry in part]
+        out.writelines(
+            _csv_line(entry, body, delimiter) for entry, body in zip(part, bodies, strict=True)
+        )
+        count += len(part)
     return count
+
+
+def _csv_line(entry: StoredEntry, body: str, delimiter: str) -> str:
+    d = delimiter
+    account, action, end = _names(entry.account, entry.action, entry.role, d)
+    # csv.writer looks at each letter, which takes longer than all the rest
+    return (
+        f'{account}{d}{entry.seq}{d}{_time(entry)}{d}{action}{d}"{body}"{d}'
+        f"{_hex(entry.prev, d)}{d}{_hex(entry.hash, d)}{d}{end}\n"
+    )
+
+
+def _quick_cells(part: Sequence[StoredEntry]) -> list[str] | None:
+    """The cells of the bodies, as ``_body`` has each of them; None if one of them has to be looked at alone."""
+    try:
+        text = canonical_lines([entry.body for entry in part])
+    except (ValueError, TypeError, RecursionError):
+        return None
+    if may_hold_secret(text):
+        return None
+    return _cell_of_body(visible_json(text)).split("\n")[:-1]
+
+
+def _cell_of_body(text: str) -> str:
+    return text.replace('"', '""')
+
+
+def _parts(entries: Iterable[StoredEntry]) -> Iterator[Sequence[StoredEntry]]:
+    rows = iter(entries)
+    while part := list(islice(rows, _AT_ONCE)):
+        yield part
 
 
 def _time(entry: StoredEntry) -> str:
@@ -155,7 +195,9 @@ def _parsed(entry: StoredEntry, line: str) -> object:
 
 @lru_cache(maxsize=256)
 def _names(account: str, action: str, role: str | None, delimiter: str) -> tuple[str, str, str]:
-    return _cell(account, delimiter), _cell(action, delimiter), _cell(role or "", delimiter)
+    """The cells of account and action, and those at the end of the line: the version of the recipe, and the role."""
+    end = delimiter if role is None else f"{RECIPE}{delimiter}{_cell(role, delimiter)}"
+    return _cell(account, delimiter), _cell(action, delimiter), end
 
 
 def _hex(digest: str, delimiter: str) -> str:
@@ -167,9 +209,10 @@ def _cell(text: str, delimiter: str) -> str:
     """A cell as csv writes it. An apostrophe stands before what a spreadsheet would run."""
     cells, quoting = csv_cells((text,), whole=True)
     line = io.StringIO()
-    # a line with one empty cell would be quoted
-    csv.writer(line, lineterminator="", delimiter=delimiter, quoting=quoting).writerow([*cells, ""])
-    return line.getvalue().removesuffix('""').removesuffix(delimiter)
+    # csv quotes a line feed only if that ends a line; and a line with one empty cell would be quoted
+    writer = csv.writer(line, lineterminator="\n", delimiter=delimiter, quoting=quoting)
+    writer.writerow([*cells, ""])
+    return line.getvalue().removesuffix("\n").removesuffix('""').removesuffix(delimiter)
 
 
 def _cannot_export(account: str, seq: int, what: str) -> BrokenLedgerError:

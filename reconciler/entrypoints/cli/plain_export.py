@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter, Sort
-from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.recorded_correction import RecordedCorrection
 from reconciler.entrypoints.cli.discrepancy_csv import write_discrepancies_csv
-from reconciler.entrypoints.cli.discrepancy_fields import as_json
+from reconciler.entrypoints.cli.discrepancy_fields import stored_as_json
 from reconciler.entrypoints.cli.ledger_export import (
     HEAD_NAMES,
     LedgerExport,
-    entry_line,
+    entry_lines,
     write_entries_csv,
 )
 from reconciler.entrypoints.cli.output import takes_ascii_only, warn, write_csv
@@ -79,7 +77,7 @@ class PlainExport:
             return (json_text(fields, ascii_only=True) if ascii_only else json_line(fields)) + "\n"
 
         stream.writelines(line("discrepancy", value) for value in self._shapes(counted))
-        stream.writelines(entry_line(entry, ascii_only=ascii_only) for entry in ledgers.entries())
+        stream.writelines(entry_lines(ledgers.entries(), ascii_only=ascii_only))
         # last: the heads are known after every entry was read
         stream.writelines(line("ledger_head", value) for value in ledgers.heads)
         counted.set_heads(ledgers.heads)
@@ -130,7 +128,7 @@ class PlainExport:
                     heads.append({"account": name, "seq": chain.head[0], "hash": chain.head[1]})
         counted.set_heads(heads)
         statements = list(self._statements(counted, settings))
-        with new_file(output) as partial, self._reading() as found:
+        with new_file(output) as partial, self.audit.discrepancies.reading(self._wanted()) as found:
             write_export_workbook(
                 partial,
                 statements,
@@ -160,14 +158,14 @@ class PlainExport:
     def _counted(self) -> CountedExport:
         return CountedExport({name: self.audit.examined(name) for name in self.accounts})
 
-    def _reading(self) -> AbstractContextManager[Iterator[Discrepancy]]:
-        wanted = DiscrepancyFilter(account=self.account, sort=Sort.LAST_SEEN)
-        return self.audit.discrepancies.reading(wanted)
+    def _wanted(self) -> DiscrepancyFilter:
+        return DiscrepancyFilter(account=self.account, sort=Sort.LAST_SEEN)
 
     def _shapes(self, counted: CountedExport) -> Iterator[Mapping[str, object]]:
-        with self._reading() as found:
-            for item in counted.discrepancies(found):
-                yield as_json(item)
+        with self.audit.discrepancies.reading_stored(self._wanted()) as found:
+            for item in found:
+                counted.add(item.account, item.amount, item.currency)
+                yield stored_as_json(item)
 
     def _write_certificate(self, of: Path, paths: Sequence[Path], counted: CountedExport) -> None:
         certificate = ExportCertificate(

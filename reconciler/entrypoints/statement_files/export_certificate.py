@@ -78,15 +78,22 @@ class CountedExport:
         return sum(one.entries for one in self._accounts.values())
 
     def _of(self, account: str) -> ExportedAccount:
-        return self._accounts.setdefault(account, ExportedAccount(account, ()))
+        found = self._accounts.get(account)
+        if found is None:
+            found = self._accounts[account] = ExportedAccount(account, ())
+        return found
 
     def discrepancies(self, found: Iterable[Discrepancy]) -> Iterator[Discrepancy]:
         """The same discrepancies, counted."""
         for one in found:
-            stakes = self._of(one.account).stakes
-            count, amount = stakes.get(one.stake.currency, (0, 0))
-            stakes[one.stake.currency] = count + 1, amount + one.stake.amount
+            self.add(one.account, one.stake.amount, one.stake.currency)
             yield one
+
+    def add(self, account: str, amount: int, currency: str) -> None:
+        """Count a discrepancy, by the money that is at stake."""
+        stakes = self._of(account).stakes
+        count, sum_before = stakes.get(currency, (0, 0))
+        stakes[currency] = count + 1, sum_before + amount
 
     def set_heads(self, heads: Iterable[Mapping[str, object]]) -> None:
         """Note the last entry of each chain: an export has every entry up to it."""

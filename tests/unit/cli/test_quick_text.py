@@ -23,7 +23,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=8) | st.sampled_from(
 )  # fmt: skip
 # PostgreSQL writes what a terminal would obey as it is
 OBJECTS = st.dictionaries(TEXTS, TEXTS | st.integers() | st.none(), max_size=3).map(
-    lambda values: StoredObject(values, json.dumps(values, ensure_ascii=False))
+    lambda values: StoredObject(json.dumps(values, ensure_ascii=False))
 )
 VALUES = (
     st.none()

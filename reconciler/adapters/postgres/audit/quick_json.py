@@ -7,6 +7,7 @@ Whether an entry is broken is decided by the reference alone.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final, NoReturn
 
 import msgspec
@@ -47,3 +48,11 @@ def canonical_text(text: str) -> str:
     Raises ValueError if it holds what no entry may hold, and RecursionError if it is nested too deep.
     """
     return _ENCODER.encode(_DECODER.decode(text)).decode()
+
+
+def canonical_lines(texts: Sequence[str]) -> str:
+    """The canonical text of each JSON object, as ``canonical_text`` has it, each on a line of its own.
+
+    Each text is on one line. Raises what ``canonical_text`` raises.
+    """
+    return _ENCODER.encode_lines(_DECODER.decode_lines("\n".join(texts))).decode()

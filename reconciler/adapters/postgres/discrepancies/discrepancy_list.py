@@ -14,6 +14,11 @@ from psycopg import sql
 from psycopg.types.json import set_json_loads
 
 from reconciler.adapters.postgres.database import Connection, Cursor, Database
+from reconciler.adapters.postgres.discrepancies.stored_discrepancy import (
+    StoredDiscrepancy,
+    stored_discrepancies,
+    text_cursor,
+)
 from reconciler.adapters.postgres.discrepancies.stored_object import stored_value
 from reconciler.adapters.postgres.read_ahead import reading_ahead
 from reconciler.adapters.postgres.statements import STATEMENTS, TEMPLATES
@@ -186,6 +191,16 @@ class PostgresDiscrepancyList:
                 connection, wanted.statement(), wanted.parameters(limit), _ROWS_AT_ONCE, cursors
             ) as rows:
                 yield (discrepancy_of_row(*row) for row in rows)
+
+    @contextmanager
+    def reading_stored(self, wanted: DiscrepancyFilter) -> Iterator[Iterator[StoredDiscrepancy]]:
+        """The same as they are stored, which is several times as fast. Read them inside the block."""
+        with self._database.snapshot("reading discrepancies") as connection:
+            cursors = text_cursor(connection), text_cursor(connection)
+            with reading_ahead(
+                connection, wanted.statement(), wanted.parameters(None), _ROWS_AT_ONCE, cursors
+            ) as rows:
+                yield stored_discrepancies(rows)
 
 
 def found_discrepancies(

@@ -3,27 +3,50 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 
-class StoredObject(dict[str, object]):
-    """A JSON object. ``text`` is the object as PostgreSQL wrote it, so that a file can hold it without making it anew."""
+class StoredObject(Mapping[str, object]):
+    """A JSON object. ``text`` is the object as PostgreSQL wrote it, so that a file can hold it without making it anew.
 
-    __slots__ = ("text",)
+    It is read when a value is asked for: an export needs few of them.
+    """
 
-    def __init__(self, values: dict[str, object], text: str) -> None:
-        super().__init__(values)
+    __slots__ = ("_values", "text")
+
+    def __init__(self, text: str) -> None:
         self.text = text
+        self._values: dict[str, object] | None = None
+
+    @property
+    def values_of_text(self) -> dict[str, object]:
+        """The values that the text has."""
+        if self._values is None:
+            self._values = _decoded(self.text)
+        return self._values
+
+    def __getitem__(self, name: str) -> object:
+        return self.values_of_text[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_of_text)
+
+    def __len__(self) -> int:
+        return len(self.values_of_text)
 
 
 def stored_value(data: bytes | str) -> Any:
     """The value of a JSON text of the database; an object is a ``StoredObject``."""
     text = data if isinstance(data, str) else data.decode()
+    return StoredObject(text) if text.startswith("{") else _decoded(text)
+
+
+def _decoded(text: str) -> Any:
     try:
-        value = msgspec.json.decode(text)
+        return msgspec.json.decode(text)
     except (ValueError, RecursionError):
         # such as a number that has no exact form in a computer: the standard library takes it
-        value = json.loads(text)
-    return StoredObject(value, text) if type(value) is dict else value
+        return json.loads(text)
