@@ -68,7 +68,7 @@ def csv_line(values: Iterable[object], delimiter: str, *, decimal_comma: bool) -
         elif kind is int:
             cells.append(str(value))
         elif kind is datetime:
-            cells.append(_time(value))  # type: ignore[arg-type]
+            cells.append(_time(value))
         elif kind is Decimal:
             cell = str(value).replace(".", ",") if decimal_comma else str(value)
             cells.append(_quoted(cell, delimiter))

@@ -24,7 +24,6 @@ from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.recorded_correction import RecordedCorrection
 from reconciler.settings import Settings
 
-
 COLLECT_AFTER: Final = 50_000
 """So many objects are made before Python looks for circles of garbage: a part of an export makes thousands."""
 

@@ -56,7 +56,7 @@ def ensure_readable(seq: int, body: str) -> None:
 
     It is quicker than reading: only a body that may be unreadable is read.
     """
-    if not _is_small(body) or not body.startswith("{") or _FLOAT.search(body):
+    if not _is_small_object(body) or _FLOAT.search(body):
         _body(seq, body)
 
 
@@ -65,18 +65,15 @@ def are_readable(bodies: Sequence[str]) -> bool:
 
     False says nothing: then each of them is to be asked about.
     """
-    return (
-        all([body.startswith("{") for body in bodies])
-        # PostgreSQL writes each body on one line
-        and not _FLOAT.search("\n".join(bodies))
-        and all(map(_is_small, bodies))
-    )
+    # PostgreSQL writes each body on one line
+    return all(map(_is_small_object, bodies)) and not _FLOAT.search("\n".join(bodies))
 
 
-def _is_small(body: str) -> bool:
-    """Whether a body is neither nested too deep, nor has room for a number of too many digits."""
-    return len(body) <= 2 * _SAFE_DEPTH or (
-        len(body) <= _SAFE_LENGTH and body.count("{") + body.count("[") <= _SAFE_DEPTH
+def _is_small_object(body: str) -> bool:
+    """Whether a body is an object that is not nested too deep, and has no room for a number of too many digits."""
+    return body.startswith("{") and (
+        len(body) <= 2 * _SAFE_DEPTH
+        or (len(body) <= _SAFE_LENGTH and body.count("{") + body.count("[") <= _SAFE_DEPTH)
     )
 
 

@@ -11,7 +11,7 @@ from reconciler.adapters.postgres.discrepancies.discrepancy_list import Discrepa
 from reconciler.domain.statement.period import Period
 from reconciler.entrypoints.cli.arguments import chosen_accounts
 from reconciler.entrypoints.cli.discrepancy_csv import write_discrepancies_csv
-from reconciler.entrypoints.cli.discrepancy_fields import stored_as_json
+from reconciler.entrypoints.cli.discrepancy_fields import as_json
 from reconciler.entrypoints.cli.ledger_export import entry_lines, exportable
 from reconciler.entrypoints.cli.output import warn
 from reconciler.entrypoints.cli.period_argument import parse_period
@@ -71,7 +71,7 @@ def write_month_bundle(
 
     def write_discrepancies(stream: Any) -> None:
         with audit.discrepancies.reading_stored(wanted) as found:
-            shapes = map(stored_as_json, found)
+            shapes = map(as_json, found)
             counts.append(write_discrepancies_csv(shapes, stream, excel=False))
 
     with new_file(path) as partial, audit.ledger.chain(name) as chain:

@@ -9,12 +9,7 @@ from typing import Final
 
 from reconciler.adapters.postgres.discrepancies.stored_discrepancy import StoredDiscrepancy
 from reconciler.domain.findings.discrepancy import State
-from reconciler.domain.findings.listed_discrepancy import (
-    Discrepancy,
-    Side,
-    local_side_of,
-    stripe_side_of,
-)
+from reconciler.domain.findings.listed_discrepancy import Discrepancy, Side
 from reconciler.domain.money import Money
 from reconciler.domain.rules.next_step import Subject, dashboard_url, step_for
 from reconciler.entrypoints.cli.output import OutputColumn, moment_text, money_text
@@ -67,15 +62,15 @@ LIST_NAMES: Final = (*NAMES, "age_days", "due_at", "overdue", "dashboard_url")
 _ONE_DAY: Final = timedelta(days=1)
 
 
-def as_json(found: Discrepancy) -> dict[str, object]:
+def as_json(found: Discrepancy | StoredDiscrepancy) -> dict[str, object]:
     """The documented, stable shape of a stored discrepancy."""
     local, stripe, corrected = found.local_side, found.stripe_side, found.corrected
     return {
         "id": found.id,
         "account": found.account,
-        "kind": found.kind.value,
-        "severity": found.severity.value,
-        "state": found.state.value,
+        "kind": str(found.kind),
+        "severity": str(found.severity),
+        "state": str(found.state),
         "payment_intent": found.payment_intent,
         "payment": " ".join(found.keys) or None,
         "amount": found.stake.amount,
@@ -107,49 +102,6 @@ def as_json(found: Discrepancy) -> dict[str, object]:
         "corrected_at": None if corrected is None else corrected.at,
         "corrected_by": None if corrected is None else corrected.by,
         "corrected_in_sweep": None if corrected is None else corrected.sweep,
-    }
-
-
-def stored_as_json(found: StoredDiscrepancy) -> dict[str, object]:
-    """The same shape of a discrepancy that was read as it is stored, for an export of many."""
-    local = local_side_of(found.local)
-    stripe = stripe_side_of(found.stripe)
-    return {
-        "id": found.id,
-        "account": found.account,
-        "kind": found.kind,
-        "severity": found.severity,
-        "state": found.state,
-        "payment_intent": found.payment_intent,
-        "payment": " ".join(found.keys) or None,
-        "amount": found.amount,
-        "currency": found.currency,
-        "reason": found.reason,
-        "cause": found.cause,
-        "closing": found.closing,
-        "note": found.note,
-        "resolved_by": found.resolved_by,
-        "first_seen": found.first_seen,
-        "last_seen": found.last_seen,
-        "fingerprint": found.fingerprint,
-        "local": found.local,
-        "stripe": found.stripe,
-        "evidence": found.evidence,
-        "order": found.order,
-        "payment_created": found.payment_created,
-        "local_status": local.status,
-        "local_amount": local.amount,
-        "local_currency": local.currency,
-        "stripe_status": stripe.status,
-        "stripe_amount": stripe.amount,
-        "stripe_currency": stripe.currency,
-        "opened_at": found.opened_at,
-        "changed_at": found.changed_at,
-        "owner": found.owner,
-        "seen_at": found.seen_at,
-        "corrected_at": found.corrected_at,
-        "corrected_by": found.corrected_by,
-        "corrected_in_sweep": found.corrected_in_sweep,
     }
 
 

@@ -13,7 +13,7 @@ from reconciler.adapters.postgres.discrepancies.discrepancy_list import Discrepa
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.recorded_correction import RecordedCorrection
 from reconciler.entrypoints.cli.discrepancy_csv import write_discrepancies_csv
-from reconciler.entrypoints.cli.discrepancy_fields import stored_as_json
+from reconciler.entrypoints.cli.discrepancy_fields import as_json
 from reconciler.entrypoints.cli.ledger_export import (
     HEAD_NAMES,
     LedgerExport,
@@ -164,8 +164,8 @@ class PlainExport:
     def _shapes(self, counted: CountedExport) -> Iterator[Mapping[str, object]]:
         with self.audit.discrepancies.reading_stored(self._wanted()) as found:
             for item in found:
-                counted.add(item.account, item.amount, item.currency)
-                yield stored_as_json(item)
+                counted.add(item.account, item.stake)
+                yield as_json(item)
 
     def _write_certificate(self, of: Path, paths: Sequence[Path], counted: CountedExport) -> None:
         certificate = ExportCertificate(

@@ -86,14 +86,14 @@ class CountedExport:
     def discrepancies(self, found: Iterable[Discrepancy]) -> Iterator[Discrepancy]:
         """The same discrepancies, counted."""
         for one in found:
-            self.add(one.account, one.stake.amount, one.stake.currency)
+            self.add(one.account, one.stake)
             yield one
 
-    def add(self, account: str, amount: int, currency: str) -> None:
-        """Count a discrepancy, by the money that is at stake."""
+    def add(self, account: str, stake: Money) -> None:
+        """Count a discrepancy by its money."""
         stakes = self._of(account).stakes
-        count, sum_before = stakes.get(currency, (0, 0))
-        stakes[currency] = count + 1, sum_before + amount
+        count, amount = stakes.get(stake.currency, (0, 0))
+        stakes[stake.currency] = count + 1, amount + stake.amount
 
     def set_heads(self, heads: Iterable[Mapping[str, object]]) -> None:
         """Note the last entry of each chain: an export has every entry up to it."""

@@ -8,7 +8,12 @@ import pytest
 
 from reconciler.domain.audit.hash_chain import GENESIS, canonical_json, first_break
 from reconciler.domain.audit.ledger_entry import Entry
-from reconciler.domain.audit.read_entry import UnreadableEntryError, ensure_readable, read_entry
+from reconciler.domain.audit.read_entry import (
+    UnreadableEntryError,
+    are_readable,
+    ensure_readable,
+    read_entry,
+)
 
 AT = datetime(2026, 6, 10, 12, 0, 0, 500_000, tzinfo=UTC)
 
@@ -89,6 +94,15 @@ def test_a_body_that_cannot_be_read_is_not_exported(body: str, words: str) -> No
     """An export ends at the same entry as reading does, with the same words."""
     with pytest.raises(UnreadableEntryError, match=words) as exported:
         ensure_readable(3, body)
+    assert not are_readable(['{"a": 1}', body, "{}"])
     with pytest.raises(UnreadableEntryError) as raised:
         read(body=body)
     assert str(exported.value) == str(raised.value)
+
+
+def test_bodies_that_one_look_shows_to_be_readable() -> None:
+    """An export looks at many bodies together, so that usual ones cost no time."""
+    assert are_readable(
+        ['{"a": 1}', '{"at": "2026-06-10T12:00:00.5Z"}', '{"a": "' + "b" * 900 + '"}']
+    )
+    assert are_readable([])

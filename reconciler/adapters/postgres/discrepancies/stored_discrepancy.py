@@ -13,14 +13,27 @@ from psycopg.types.string import TextLoader
 from reconciler.adapters.postgres.database import Connection, Cursor
 from reconciler.adapters.postgres.discrepancies.stored_object import stored_value
 from reconciler.domain.audit.hash_chain import rfc3339
+from reconciler.domain.findings.discrepancy import State
+from reconciler.domain.findings.listed_discrepancy import Side, local_side_of, stripe_side_of
+from reconciler.domain.money import Money
 
 _AS_TEXT: Final = ("timestamptz", "jsonb")
+_OPEN: Final = State.OPEN.value
+
+
+class StoredCorrection(NamedTuple):
+    """As ``listed_discrepancy.Corrected``, with the time as text."""
+
+    at: str
+    by: str
+    sweep: int | None
 
 
 class StoredDiscrepancy(NamedTuple):
     """A row of the statement ``discrepancies_find``, in its order. A time is text as the ledger writes it.
 
-    ``local``, ``stripe`` and ``evidence`` are as ``stored_value`` reads them.
+    ``local``, ``stripe`` and ``evidence`` are as ``stored_value`` reads them. The properties are those of
+    ``listed_discrepancy.Discrepancy``.
     """
 
     id: int
@@ -50,9 +63,34 @@ class StoredDiscrepancy(NamedTuple):
     due_at: str | None
     seen_at: str | None
     changed_at: str
-    corrected_at: str | None
-    corrected_by: str | None
-    corrected_in_sweep: int | None
+    corrected: StoredCorrection | None
+
+    @property
+    def stake(self) -> Money:
+        """The money that is at stake."""
+        return Money(self.amount, self.currency)
+
+    @property
+    def ending(self) -> str | None:
+        """How it ended; None while it is open."""
+        return None if self.state == _OPEN else self.closing or self.state
+
+    @property
+    def ended_at(self) -> str | None:
+        """When it ended; None while it is open."""
+        if self.state == _OPEN:
+            return None
+        return self.changed_at if self.corrected is None else self.corrected.at
+
+    @property
+    def local_side(self) -> Side:
+        """What the rows say."""
+        return local_side_of(self.local)
+
+    @property
+    def stripe_side(self) -> Side:
+        """What Stripe says."""
+        return stripe_side_of(self.stripe)
 
 
 def text_cursor(connection: Connection) -> Cursor:
@@ -68,11 +106,13 @@ def stored_discrepancies(rows: Iterator[Any]) -> Iterator[StoredDiscrepancy]:
     for row in rows:
         (*head, first_seen, last_seen, fingerprint, local, stripe, evidence, order, paid, opened, owner, due, seen, changed,
          corrected, by, sweep) = row  # fmt: skip
-        yield StoredDiscrepancy(
+        correction = None if corrected is None else StoredCorrection(_moment(corrected), by, sweep)
+        values = (
             *head, _time(first_seen), _time(last_seen), fingerprint, stored_value(local), stored_value(stripe),
             stored_value(evidence), order, _time(paid), _time(opened), owner, _time(due), _time(seen), _time(changed),
-            _time(corrected), by, sweep,
+            correction,
         )  # fmt: skip
+        yield StoredDiscrepancy._make(values)
 
 
 # the times of one discrepancy, and of those that one page stored, are often the same
