@@ -100,8 +100,8 @@ def test_a_body_that_cannot_be_read_is_not_exported(body: str, words: str) -> No
     assert str(exported.value) == str(raised.value)
 
 
-def test_bodies_that_one_look_shows_to_be_readable() -> None:
-    """An export looks at many bodies together, so that usual ones cost no time."""
+def test_bodies_that_are_readable_together() -> None:
+    """An export asks about many bodies at once, so that usual ones cost no time."""
     assert are_readable(
         ['{"a": 1}', '{"at": "2026-06-10T12:00:00.5Z"}', '{"a": "' + "b" * 900 + '"}']
     )
