@@ -103,7 +103,7 @@ def test_entries_as_csv(entries: Sequence[StoredEntry], excel: bool) -> None:
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        (StoredEntry("a", 3, "infinity", "sweep", "{}", "f", "f", None), "its time"),
+        (StoredEntry("a", 3, "infinity", "sweep", "{}", "f", "f", None), "time cannot be read"),
         (StoredEntry("a", 3, "2026-11-02 10:00:00", "sweep", '{"a": 1.5}', "f", "f", None), "not an integer"),
     ],
 )  # fmt: skip

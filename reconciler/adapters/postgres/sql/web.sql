@@ -1,3 +1,27 @@
+-- name: web_discrepancies_wanted
+-- Those that a list has, from a place in its order on: a part of the two statements below.
+SELECT d.*
+FROM reconciler.discrepancies AS d
+WHERE (%(account)s::pg_catalog.text IS NULL OR d.account OPERATOR(pg_catalog.=) %(account)s::pg_catalog.text)
+    AND (%(states)s::pg_catalog.text[] IS NULL OR d.state OPERATOR(pg_catalog.=) ANY(%(states)s::pg_catalog.text[]))
+    AND (%(kinds)s::pg_catalog.text[] IS NULL OR d.kind OPERATOR(pg_catalog.=) ANY(%(kinds)s::pg_catalog.text[]))
+    AND (%(severities)s::pg_catalog.text[] IS NULL OR d.severity OPERATOR(pg_catalog.=) ANY(%(severities)s::pg_catalog.text[]))
+    AND (%(currency)s::pg_catalog.text IS NULL OR d.currency OPERATOR(pg_catalog.=) %(currency)s::pg_catalog.text)
+    AND (
+        %(text)s::pg_catalog.text IS NULL
+        -- the expression of the index of names
+        OR (d.keys OPERATOR(pg_catalog.||) ARRAY[d.payment_intent, d.order_reference, d.id::pg_catalog.text])
+        OPERATOR(pg_catalog.@>) ARRAY[%(text)s::pg_catalog.text]
+    )
+    AND (%(ids)s::pg_catalog.int8[] IS NULL OR d.id OPERATOR(pg_catalog.=) ANY(%(ids)s::pg_catalog.int8[]))
+    AND (%(owner)s::pg_catalog.text IS NULL OR d.owner OPERATOR(pg_catalog.=) %(owner)s::pg_catalog.text)
+    AND (NOT %(without_owner)s::pg_catalog.bool OR d.owner IS NULL)
+    AND (%(causes)s::pg_catalog.text[] IS NULL OR d.cause OPERATOR(pg_catalog.=) ANY(%(causes)s::pg_catalog.text[]))
+    AND (%(paid_since)s::pg_catalog.timestamptz IS NULL OR d.payment_created OPERATOR(pg_catalog.>=) %(paid_since)s::pg_catalog.timestamptz)
+    AND (%(paid_until)s::pg_catalog.timestamptz IS NULL OR d.payment_created OPERATOR(pg_catalog.<) %(paid_until)s::pg_catalog.timestamptz)
+    AND (NOT %(unseen)s::pg_catalog.bool OR d.seen_at IS NULL)
+    AND (%(after_id)s::bigint IS NULL OR ROW(d.{column}, d.id) OPERATOR(pg_catalog.{beyond}) ROW(%(after)s::pg_catalog.{type}, %(after_id)s::bigint))
+
 -- name: web_discrepancies
 -- One part of a list, from a place in its order on. Not prepared, so that PostgreSQL plans it for the filters that are set.
 SELECT
@@ -5,29 +29,9 @@ SELECT
     p.closing, p.note, p.resolved_by, p.first_seen, p.last_seen, p.fingerprint, p.local, p.stripe, p.evidence,
     p.order_reference, p.payment_created, p.opened_at, p.owner, NULL::pg_catalog.timestamptz, p.seen_at, p.changed_at, c.at, c.asked_by, c.sweep
 FROM (
-    SELECT d.*
-    FROM reconciler.discrepancies AS d
-    WHERE (%(account)s::pg_catalog.text IS NULL OR d.account OPERATOR(pg_catalog.=) %(account)s::pg_catalog.text)
-        AND (%(states)s::pg_catalog.text[] IS NULL OR d.state OPERATOR(pg_catalog.=) ANY(%(states)s::pg_catalog.text[]))
-        AND (%(kinds)s::pg_catalog.text[] IS NULL OR d.kind OPERATOR(pg_catalog.=) ANY(%(kinds)s::pg_catalog.text[]))
-        AND (%(severities)s::pg_catalog.text[] IS NULL OR d.severity OPERATOR(pg_catalog.=) ANY(%(severities)s::pg_catalog.text[]))
-        AND (%(currency)s::pg_catalog.text IS NULL OR d.currency OPERATOR(pg_catalog.=) %(currency)s::pg_catalog.text)
-        AND (
-            %(text)s::pg_catalog.text IS NULL
-            -- the expression of the index of names
-            OR (d.keys OPERATOR(pg_catalog.||) ARRAY[d.payment_intent, d.order_reference, d.id::pg_catalog.text])
-            OPERATOR(pg_catalog.@>) ARRAY[%(text)s::pg_catalog.text]
-        )
-        AND (%(ids)s::pg_catalog.int8[] IS NULL OR d.id OPERATOR(pg_catalog.=) ANY(%(ids)s::pg_catalog.int8[]))
-        AND (%(owner)s::pg_catalog.text IS NULL OR d.owner OPERATOR(pg_catalog.=) %(owner)s::pg_catalog.text)
-        AND (NOT %(without_owner)s::pg_catalog.bool OR d.owner IS NULL)
-        AND (%(causes)s::pg_catalog.text[] IS NULL OR d.cause OPERATOR(pg_catalog.=) ANY(%(causes)s::pg_catalog.text[]))
-        AND (%(paid_since)s::pg_catalog.timestamptz IS NULL OR d.payment_created OPERATOR(pg_catalog.>=) %(paid_since)s::pg_catalog.timestamptz)
-        AND (%(paid_until)s::pg_catalog.timestamptz IS NULL OR d.payment_created OPERATOR(pg_catalog.<) %(paid_until)s::pg_catalog.timestamptz)
-        AND (NOT %(unseen)s::pg_catalog.bool OR d.seen_at IS NULL)
-        AND (%(after_id)s::bigint IS NULL OR ROW(d.{column}, d.id) OPERATOR(pg_catalog.{beyond}) ROW(%(after)s::pg_catalog.{type}, %(after_id)s::bigint))
+    {wanted}
     -- as the indexes have it
-    ORDER BY d.{column} {direction} NULLS LAST, d.id {direction}
+    ORDER BY d.{column} {direction} NULLS {nulls}, d.id {direction}
     LIMIT %(limit)s
 ) AS p
 LEFT JOIN LATERAL (
@@ -44,11 +48,11 @@ LEFT JOIN LATERAL (
     ORDER BY l.seq DESC
     LIMIT 1
 ) AS c ON true
-ORDER BY p.{column} {direction} NULLS LAST, p.id {direction}
+ORDER BY p.{column} {direction} NULLS {nulls}, p.id {direction}
 
 -- name: web_discrepancy_count
--- How many discrepancies a list has, as far as its limit goes.
-SELECT pg_catalog.count(*) FROM ({listed}) AS listed
+-- How many discrepancies a list has, as far as its limit goes. Neither their order nor their corrections are looked up.
+SELECT pg_catalog.count(*) FROM (SELECT FROM ({wanted}) AS d LIMIT %(limit)s) AS counted
 
 -- name: web_accounts
 -- Every account that has recorded something.

@@ -17,6 +17,7 @@ from reconciler.adapters.postgres.statements import TEMPLATES
 from reconciler.domain.findings.discrepancy import Cause, Kind, Severity, State
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 
+_WANTED: Final = TEMPLATES["web"]["web_discrepancies_wanted"]
 _TEMPLATE: Final = TEMPLATES["web"]["web_discrepancies"]
 _COUNT: Final = TEMPLATES["web"]["web_discrepancy_count"]
 
@@ -72,12 +73,23 @@ class DiscrepancySearch:
 
     def statement(self) -> sql.Composed:
         """The statement of this order."""
-        column, type_name, is_descending = self.order.value
+        column, _, is_descending = self.order.value
+        # no value is null, but PostgreSQL reads an index backwards only for an order that has nulls at the other end
+        is_backwards = self.order is Order.NEWEST
         return _TEMPLATE.format(
+            wanted=self.wanted(),
+            column=sql.Identifier(column),
+            nulls=sql.SQL("FIRST" if is_backwards else "LAST"),
+            direction=sql.SQL("DESC" if is_descending else "ASC"),
+        )
+
+    def wanted(self) -> sql.Composed:
+        """The part of the statement that selects them, in no order."""
+        column, type_name, is_descending = self.order.value
+        return _WANTED.format(
             column=sql.Identifier(column),
             type=sql.SQL(type_name),
             beyond=sql.SQL("<" if is_descending else ">"),
-            direction=sql.SQL("DESC" if is_descending else "ASC"),
         )
 
     def parameters(self, after: Place | None, limit: int | None) -> dict[str, object]:
@@ -117,7 +129,7 @@ def count_discrepancies(database: Database, wanted: DiscrepancySearch, most: int
     """How many there are; ``most`` if there are more."""
     with database.connection("counting discrepancies") as connection:
         row = connection.execute(
-            _COUNT.format(listed=wanted.statement()), wanted.parameters(None, most), prepare=False
+            _COUNT.format(wanted=wanted.wanted()), wanted.parameters(None, most), prepare=False
         ).fetchone()
     return 0 if row is None else int(row[0])
 
