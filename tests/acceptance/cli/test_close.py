@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from reconciler.adapters.postgres.audit.period_ledger import PostgresPeriodLedger
 from reconciler.adapters.postgres.database import Database
+from reconciler.domain.audit.hash_chain import canonical_json
 from reconciler.domain.audit.ledger_entry import AskedBy
 from reconciler.domain.statement.close_state import Refusal, Signing
 from reconciler.domain.statement.period import Period
@@ -231,6 +233,25 @@ def test_two_people_who_sign_at_once(town: Town, as_user: Act) -> None:
         ]  # fmt: skip
         with pytest.raises(CloseRefusedError, match="changed_meanwhile"):
             prepare(ledger, period, datetime.now(UTC), datetime.now(UTC), Closer(AskedBy("b"), "os:ben", signing))  # fmt: skip
+
+
+def test_a_period_is_prepared_while_a_sweep_writes(town: Town, as_user: Act) -> None:
+    """What the sweep stores has the time at which it began to, before the cut-off: the version that did not see it is not signed."""
+    pay(town, 1)
+    examine(town)
+    entries = town.ask(
+        "SELECT action, body FROM reconciler.ledger WHERE action IN ('day_totals', 'sweep') ORDER BY seq"
+    )
+    changed = {"sweep": 99, "refunded": 300}
+    bodies = [canonical_json({**body, **changed}) for _, body in entries]
+    with psycopg.connect(town.shop.url) as sweep:
+        sweep.execute("SELECT 1")
+        assert as_user("ana", "--prepare")["state"] == "prepared"
+        append = "SELECT reconciler.append_entries('default', %s, %s)"
+        sweep.execute(append, [[action for action, _ in entries], bodies])
+    assert as_user("ben", "--sign", code=1) == "changed_since_prepared"
+    assert as_user("ana", "--prepare")["figures"]["eur"]["refunded"] == 300
+    assert as_user("ben", "--sign")["state"] == "signed"
 
 
 @pytest.mark.parametrize(

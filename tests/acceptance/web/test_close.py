@@ -180,7 +180,10 @@ def test_one_person_may_do_both_only_below_an_amount_that_the_page_names(
     reader = Reader("ana", Role.REVIEWER)
     app = application(records, replace(settings, review=review), SystemClock(), who, reader)
     text = TestClient(app, base_url="http://localhost").get(PAGE).text
-    assert "no more money than 1,000.00 EUR (review.four_eyes_above)" in text
+    assert (
+        "no more money than 1,000.00 EUR, and none in another currency (review.four_eyes_above)"
+        in text
+    )
 
 
 def test_the_ledger_shows_whole_hashes(stored: str, examined: None, visit: Visit) -> None:
