@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.clock import SystemClock
-from reconciler.sandbox import Sandbox, SandboxServer
+from reconciler.entrypoints.cli.app import run
+from reconciler.sandbox import TEST_KEY, Sandbox, SandboxServer
 from tests.acceptance.cli.test_init import Place, fill, kinds
+from tests.acceptance.configured_shop import NO_RATE_LIMIT
 
 
 @pytest.fixture
@@ -175,3 +180,51 @@ def test_rows_of_refunds_beside_those_of_payments(shop: Place) -> None:
     assert "CHECK THIS" not in shop.config.read_text()
     # no word of the table says that a payment was refunded, so a paid row agrees with one that was
     assert kinds(shop.sweep()) == {"missed_outcome": 3}
+
+
+def secrets_hint(shop: Place) -> str:
+    """What the doctor advises about client secrets; it names the mark between id and secret, which no other text may."""
+    out = io.StringIO()
+    variables = {
+        "STRIPE_API_KEY": TEST_KEY,
+        "DATABASE_URL": shop.url,
+        "RECONCILER_STRIPE__API_BASE": shop.server.url,
+        **NO_RATE_LIMIT,
+    }
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+        run(("--config", str(shop.config), "doctor", "--json"), variables)
+    (found,) = [
+        one for one in json.loads(out.getvalue())["checks"] if "client secret" in one["what"]
+    ]
+    return str(found["hint"])
+
+
+@pytest.mark.long
+def test_the_advice_about_client_secrets_works(shop: Place) -> None:
+    """The index is one statement in one line that PostgreSQL takes, of a partitioned table too; a view has no index."""
+    shop.execute(
+        "CREATE TABLE public.tries (id bigint, secret text, status text, amount bigint, currency text, created_at timestamptz,"
+        " PRIMARY KEY (id, created_at)) PARTITION BY RANGE (created_at);"
+        "CREATE TABLE public.tries_all PARTITION OF public.tries DEFAULT"
+    )
+    words = {"open": "pending", "paid": "paid", "canceled": "canceled"}
+    rows = [
+        (
+            number,
+            f"{intent.id}_secret_x{number}",
+            words[word],
+            intent.amount,
+            intent.currency,
+            intent.created,
+        )
+        for intent, word, number in fill(shop)
+    ]
+    shop.execute("INSERT INTO public.tries VALUES (%s, %s, %s, %s, %s, %s)", rows)
+    assert shop.init("--yes", "--table", "public.tries").code == 0
+    statement = secrets_hint(shop).partition("Until then run: ")[2]
+    assert "\n" not in statement
+    assert "--" not in statement
+    shop.execute(statement)
+    shop.execute("CREATE VIEW public.seen AS SELECT * FROM public.tries")
+    shop.config.write_text(shop.config.read_text().replace("public.tries", "public.seen"))
+    assert re.fullmatch(r"Store only the part before _secret_\.", secrets_hint(shop))
