@@ -322,7 +322,7 @@ def _survey(
     if survey is None:
         raise _NoTableError(
             f"No column of {clean(table)} that this role may read holds an id of a PaymentIntent.",
-            "Name another table with --table.",
+            "Name another table with --table. If the id is a part of a text, write payment_intent as an SQL text by hand.",
         )
     return survey, None if stripe is None else stripe.livemode
 

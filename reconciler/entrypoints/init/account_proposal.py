@@ -94,7 +94,7 @@ def values_text(found: FoundAccount) -> str:
 def account_text(found: FoundAccount) -> str:
     """What was found, for a person who watches."""
     needed = {
-        AccountUse.NEEDED: "needed: the key reads the payments of some of them and not of others",
+        AccountUse.NEEDED: "needed: their payments are in Stripe accounts of their own",
         AccountUse.NOT_NEEDED: "not needed: the key reads payments of all of them",
         AccountUse.UNSURE: "not sure that it is needed",
     }
