@@ -51,7 +51,10 @@ def _rows_by_intent(payments: Iterable[Payment]) -> dict[str, tuple[Payment, ...
 
 
 def _order_of(payments: Sequence[Payment]) -> str | None:
-    return next((payment.order for payment in payments if payment.order), None)
+    for payment in payments:
+        if payment.order:
+            return payment.order
+    return None
 
 
 class Siblings:
@@ -82,12 +85,12 @@ class Siblings:
             return ()
         rows, intents = self._rows.get(order, ()), self._intents.get(order, ())
         # nearly every order was paid by one intent, so a sibling is only made for the others
-        is_alone = (
-            order not in self._remembered
-            and all(row.payment_intent == intent_id for row in rows)
-            and all(intent.id == intent_id for intent, _ in intents)
-        )
-        if is_alone:
+        is_alone = len(rows) <= 1 and len(intents) <= 1 and order not in self._remembered
+        if (
+            is_alone
+            and (not rows or rows[0].payment_intent == intent_id)
+            and (not intents or intents[0][0].id == intent_id)
+        ):
             return ()
 
         # what Stripe says now comes last, because it replaces what a row or an earlier page said

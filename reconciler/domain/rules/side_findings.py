@@ -33,13 +33,13 @@ def side_findings(match: Match, intent: Intent, rules: Rules, now: datetime) -> 
     if intent.outcome in OPEN:
         found.extend(_passed_deadlines(match, intent, rules, now))
 
-    arrived = amount_arrived(intent)
-    if arrived:
+    if intent.status == "requires_action" and (arrived := amount_arrived(intent)):
         # the merchant has released a canceled order and holds a part of its money
         is_canceled = any(row.outcome is Outcome.CANCELED for row in match.payments)
         severity = Severity.CRITICAL if is_canceled else Severity.WARNING
         found.append(_finding(Kind.PARTIALLY_FUNDED, severity, arrived, match, intent))
-    found.extend(duplicate_payments(match, intent))
+    if match.siblings:
+        found.extend(duplicate_payments(match, intent))
     return tuple(found)
 
 

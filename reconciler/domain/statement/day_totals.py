@@ -80,7 +80,7 @@ class DayTotals:
         intent = match.intent if isinstance(match.intent, Intent) else None
         rows = self._paid_rows(match, decision)
         paying = _intent_after(match, decision) or intent
-        if paying is not None:
+        if rows and paying is not None:
             self._add_moved(rows, paying)
         if intent is None:
             return
@@ -92,7 +92,9 @@ class DayTotals:
             if intent.amount_received:
                 excluded.add(intent.amount_received)
             return
-        money.stripe.setdefault(intent.outcome, Count()).add(intent.settled_amount)
+        if intent.outcome not in money.stripe:
+            money.stripe[intent.outcome] = Count()
+        money.stripe[intent.outcome].add(intent.settled_amount)
         self._add_received(match, intent, money)
         for currency, amount in difference(rows, paying).items():
             self._explain(match, intent, decision, self._days[day, currency], amount)
@@ -130,8 +132,12 @@ class DayTotals:
         return paid_rows(match, after)
 
     def _add_moved(self, rows: Iterable[PaidRow], paying: Intent) -> None:
+        # most rows were created in the same second as their intents, and then their day needs not be known
+        others = [row for row in rows if row.created != paying.created]
+        if not others:
+            return
         day = self.day_of(paying.created)
-        for row in rows:
+        for row in others:
             own = None if row.created is None else self.day_of(row.created)
             if own != day:
                 self._moved(day, row.currency, own).add(paying.id, -row.amount)
@@ -146,13 +152,15 @@ class DayTotals:
         if not intent.amount_received:
             return
         money.received.add(intent.amount_received)
+        charge = intent.charge
+        if charge is None or not (charge.amount_refunded or charge.disputed):
+            return
         refunded_at = self.money_back.refunded_at.get(intent.id)
         try:
             back = money_kept(match, intent)
         except FactNeededError:
             # no verdict depended on it, so nothing was read: the charge's own sum is as much as is known
-            charge = intent.charge
-            shown = 0 if charge is None else min(charge.amount_refunded, charge.amount_captured)
+            shown = min(charge.amount_refunded, charge.amount_captured)
             money.refunded.add(intent.id, shown, refunded_at)
             return
         money.refunded.add(intent.id, back.refunded or 0, refunded_at)

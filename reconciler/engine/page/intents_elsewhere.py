@@ -9,6 +9,7 @@ from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.outcome import NEGATIVE, Outcome
 
+_UNPAID: Final = NEGATIVE | {Outcome.INCOMPLETE}
 MOST: Final = 100_000
 """The most intents that a sweep keeps."""
 
@@ -33,7 +34,7 @@ class IntentsElsewhere:
             return
         for match in matches:
             intent = match.intent
-            if not isinstance(intent, Intent) or intent.outcome in {*NEGATIVE, Outcome.INCOMPLETE}:
+            if not isinstance(intent, Intent) or intent.outcome in _UNPAID:
                 continue
             order = intent.metadata.get(self._key)
             if order and order != match.order:

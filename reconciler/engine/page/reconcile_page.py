@@ -129,18 +129,17 @@ class PageReconciler:
         """
         stored = stored_by_intent(loaded.known)
         stored_events = events_by_intent(loaded.events)
+        sources = [one for one in (stored_events, events, recent, history.events) if one]
         decisions: list[MatchDecision] = []
         unanswered: list[Unanswered] = []
         for match in matches:
             intent = match.intent
             basis = Basis(
                 intent.seen_at if now is None else max(now, intent.seen_at),
-                (
-                    *stored_events.get(intent.id, ()),
-                    *events.get(intent.id, ()),
-                    *recent.get(intent.id, ()),
-                    *history.events.get(intent.id, ()),
-                ),
+                # of most pages no event is known
+                tuple(one for by_intent in sources for one in by_intent.get(intent.id, ()))
+                if sources
+                else (),
                 stored.get(intent.id, ()),
                 history.since,
             )
