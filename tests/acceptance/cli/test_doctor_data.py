@@ -202,7 +202,9 @@ def test_descriptions_that_are_no_orders(town: Town) -> None:
         )
     text = CONFIGURATION.replace("[payments.read]", "link_description = true\n[payments.read]")
     town.configure(text=text)
-    found = said(town, "warning", "0 of 23 newest paid PaymentIntents without an order", 0)
+    found = said(
+        town, "warning", "PaymentIntents without an order in the metadata, 0 of 23 have", 0
+    )
     assert "Ana" not in str(found)
     assert found["hint"].startswith("Remove payments.link_description")
     town.configure()
