@@ -27,7 +27,7 @@ class CustomerAction(Enum):
     """One thing that happens to a payment. Each causes one event that the shop's webhook endpoint receives."""
 
     ASK = "the customer is asked to do something"
-    DECLINE = "the card is declined"
+    DECLINE = "the customer's card is declined"
     GIVE_UP = "the authentication fails"
     LAPSE = "the voucher is not paid"
     BOUNCE = "the bank refuses the debit"
@@ -36,7 +36,7 @@ class CustomerAction(Enum):
     PAY = "the money is taken"
     CAPTURE = "the held money is taken"
     CANCEL = "the payment is canceled"
-    EXPIRE = "the hold runs out"
+    EXPIRE = "the authorization ends"
     REFUND = "the money is given back"
     DISPUTE = "the customer's bank takes the money back"
 

@@ -15,22 +15,22 @@ from reconciler.domain.money import Money, as_major
 WHY: Final[Mapping[Kind, str]] = {
     Kind.CONTRADICTED: "the row is settled, and Stripe says that the money did not come",
     Kind.PAID_AFTER_CANCEL: "the order was canceled, and the customer has paid",
-    Kind.REGRESSED: "the row's status is later than Stripe's",
+    Kind.REGRESSED: "the row's status is ahead of Stripe's outcome",
     Kind.CURRENCY_MISMATCH: "charged in another currency than the row says",
     Kind.AMOUNT_MISMATCH: "another amount was taken than the row says",
     Kind.PARTIALLY_CAPTURED: "a part was captured, the rest is still held",
     Kind.REFUND_DRIFT: "the money was refunded, and the row does not say so",
-    Kind.DISPUTE_DRIFT: "the customer's bank has taken it back, and the row does not say so",
-    Kind.AMBIGUOUS_ROW: "several rows claim one payment",
-    Kind.PAID_BY_OTHER_INTENT: "the order was paid by another payment than the row's",
-    Kind.REFUND_MISSING: "the row says refunded, and not all the money was refunded",
+    Kind.DISPUTE_DRIFT: "the customer's bank has taken the money back, and the row does not say so",
+    Kind.AMBIGUOUS_ROW: "several rows hold the same PaymentIntent",
+    Kind.PAID_BY_OTHER_INTENT: "the order was paid with another PaymentIntent than the row holds",
+    Kind.REFUND_MISSING: "the row says refunded, but only a part of the money was refunded",
     Kind.MISSING_LOCALLY: "Stripe took the money, and no row holds this payment",
-    Kind.MISSING_AT_STRIPE: "Stripe does not know what the row names",
-    Kind.UNKNOWN_STATUS: "a status that is not mapped",
+    Kind.MISSING_AT_STRIPE: "Stripe does not know the id that the row holds",
+    Kind.UNKNOWN_STATUS: "the row or Stripe has a status that is not mapped",
     Kind.DUPLICATE_PAYMENT: "one order was paid twice",
     Kind.CAPTURE_EXPIRING: "held money is lost unless it is captured within a day",
     Kind.OVERDUE: "the payment method should have answered by now",
-    Kind.EXHAUSTED: "both sides still wait, and every deadline has passed",
+    Kind.EXHAUSTED: "the payment is still open on both sides, past every deadline",
     Kind.PARTIALLY_FUNDED: "only a part of the money has arrived",
 }
 """In a few words, why a person has to decide."""
@@ -95,12 +95,15 @@ def faults(result: DemoResult) -> tuple[str, ...]:
         *(f"Wrong write: {line}." for line in verdict.wrong_writes),
         *(f"Missed: {line}." for line in verdict.missed),
         *(f"Invented: {line}." for line in verdict.invented),
-        *(f"The verdict proves nothing: {line}." for line in verdict.contradictions),
+        *(
+            f"The demo itself is wrong, so its verdict proves nothing: {line}."
+            for line in verdict.contradictions
+        ),
     ]
     # an incomplete sweep explains what was missed
     if not report.complete:
         sentences.append(
-            f"The sweep is not complete: {report.stopped or 'see what was not examined'}."
+            f"The sweep is not complete: {report.stopped or 'the next lines name what was not examined'}."
         )
         sentences.extend(f"Not examined: {item.what}: {item.why}" for item in report.unexamined)
     if not result.ledger_ok:

@@ -126,7 +126,7 @@ def _wrong_writes(expected: ExpectedResult, state: DatabaseState) -> Iterable[st
         row = state.after.get(key)
         right = _must_become(expected, before)
         if row is not None and row not in (before, right):
-            yield f"{key} became {row.status} ({row.payment_intent}), it must be {right.status}"
+            yield f"row {key} became {row.status} ({row.payment_intent}), but has to be {right.status}"
 
 
 def _added_or_deleted(before: Mapping[str, ShopRow], after: Mapping[str, ShopRow]) -> Iterable[str]:
@@ -140,7 +140,7 @@ def _left_wrong(
     for key in wrong:
         if state.after.get(key) == state.before[key]:
             status = state.before[key].status
-            yield f"{key} is still {status}, it must be {expected.rows[key].status}"
+            yield f"row {key} is still {status}, but has to be {expected.rows[key].status}"
 
 
 def _not_in_outbox(state: DatabaseState, changed: Iterable[str]) -> Iterable[str]:
@@ -159,7 +159,7 @@ def _contradictions(expected: ExpectedResult, sandbox: Sandbox) -> Iterable[str]
     for key, intent in expected.customers.items():
         at_stripe, right = true_status(sandbox, intent), expected.rows[key].status
         if at_stripe != right:
-            yield f"the scenario ends {intent} as {right}, the sandbox says {at_stripe}"
+            yield f"{intent} has to end as {right}, but the sandbox says {at_stripe}"
 
 
 def _sum_by_currency(rows: Iterable[ShopRow]) -> Counter[str]:

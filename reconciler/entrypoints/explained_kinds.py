@@ -30,7 +30,7 @@ def kind_texts(text: str) -> Mapping[str, list[str]]:
         section = re.split(r"\n##", section, maxsplit=1)[0]
         texts[kind.value] = [
             f"{kind.value}: {meaning}.",
-            f"Severity: {severity}. Money at stake: {stake}. It stands {stands}.",
+            f"Severity: {severity}. Money at stake: {stake}. For a row and its PaymentIntent, this kind stands {stands}.",
             *(_plain(part) for part in section.strip().split("\n\n")),
         ]
     return texts

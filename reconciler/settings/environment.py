@@ -113,7 +113,7 @@ class EnvironmentSource(PydanticBaseSettingsSource):
             proper = f"{PREFIX}{section.upper()}{DELIMITER}{key.upper()}"
             self.overrides.faults.append(
                 ConfigurationFault(
-                    f"{variable}: two underscores must stand between a section and its key.",
+                    f"{variable}: between the section and the key, the name needs two underscores.",
                     f"Write {proper}.",
                 )
             )

@@ -68,7 +68,7 @@ def key_fault(key: str, origin: str) -> ConfigurationFault | None:
         return ConfigurationFault(f"{origin}: {what}", _USE_A_RESTRICTED_KEY)
     # an HTTP client refuses such a header, with an error that may show the key
     if not key.isascii() or any(char.isspace() or not char.isprintable() for char in key):
-        what = "a key has no spaces and only ASCII characters."
+        what = "the key has a space, or a character outside ASCII."
         return ConfigurationFault(
             f"{origin}: {what}", "Copy the key again from Stripe's Dashboard."
         )

@@ -41,7 +41,9 @@ def _identity(value: str) -> str:
 
 def _person(value: str) -> str:
     if not value.strip() or not value.isprintable() or len(value) > 200:
-        raise InvalidValueError("a person's name is empty, too long or not printable.")
+        raise InvalidValueError(
+            "this is not a person's name: it is empty, too long or not printable."
+        )
     return value
 
 
@@ -59,7 +61,7 @@ class DueAboveSection(Section):
         description="The least money at stake, in minor units, such as 100000 for 1,000.00 EUR."
     )
     within: PositiveDuration = Field(
-        description="How long after it was opened such a finding is due."
+        description="How long after its opening a finding with so much money is due."
     )
 
 
@@ -68,19 +70,31 @@ class ReviewSection(Section):
 
     due: dict[SeverityName, PositiveDuration] = Field(
         default={Severity.CRITICAL: timedelta(days=1), Severity.WARNING: timedelta(days=7)},
-        description="How long after it was opened a finding is due, by severity; a severity without a time has no due date.",
+        description=(
+            "How long after its opening a finding is due, by severity. A finding of a severity without a time has "
+            "no due date."
+        ),
     )
     due_above: tuple[DueAboveSection, ...] = Field(
         default=(),
-        description="How soon a finding is due from an amount on: tables of currency, amount and within. The shortest time counts.",
+        description=(
+            "How soon a finding with much money is due: tables of currency, amount and within. If several apply, "
+            "the shortest time counts."
+        ),
     )
     four_eyes_above: dict[Currency, Amount] = Field(
         default={},
-        description="By currency, in minor units: a period with more money than this is signed by another person than prepared it; a currency that is not named has 0.",
+        description=(
+            "By currency, in minor units: if a period has more money than this, the person who prepared the period "
+            "may not sign it. A currency that is not listed has 0."
+        ),
     )
     materiality: dict[Currency, Amount] = Field(
         default={},
-        description="By currency, in minor units: a period of which more money than this is unexplained cannot be signed; a currency that is not named has 0.",
+        description=(
+            "By currency, in minor units: if more money than this is unexplained, the period cannot be signed. A "
+            "currency that is not listed has 0."
+        ),
     )
     people: dict[PersonName, tuple[Identity, ...]] = Field(
         default={},

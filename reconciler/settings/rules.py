@@ -63,7 +63,7 @@ def _link(payments: Mapping[str, Any]) -> list[ConfigurationFault]:
     return [
         ConfigurationFault(
             f"payments.{key} is set, but payments.order is not.",
-            "Name the column that it is compared with.",
+            "Set payments.order to the column with the order.",
         )
         for key in ("link_metadata", "link_description")
         if payments.get(key)
@@ -119,7 +119,7 @@ def _set(payments: Mapping[str, Any]) -> list[ConfigurationFault]:
     return [
         ConfigurationFault(
             f"payments.set.{outcome}: payments.write has no status for {outcome}.",
-            f"Write the status that such a row has then as payments.write.{outcome}.",
+            f"Set payments.write.{outcome} to the status that such a row gets.",
         )
         for outcome in columns
         if outcome in AT_STRIPE and written.get(outcome, KEEP) == KEEP
@@ -131,7 +131,7 @@ def _keep_as_a_status(outcome: object) -> ConfigurationFault:
     return ConfigurationFault(
         f'payments.read.{KEEP} = "{_shown(outcome)}": "{KEEP}" cannot be a status, because under [payments.write] it says'
         " that rows stay as they are.",
-        "Read it as another word: [payments] status = "
+        "Read this status as another word: [payments] status = "
         f"{{ sql = \"CASE t.status WHEN '{KEEP}' THEN 'kept' ELSE t.status END\" }}, where status is your column.",
     )
 
@@ -139,7 +139,7 @@ def _keep_as_a_status(outcome: object) -> ConfigurationFault:
 def _keep(outcome: str) -> list[ConfigurationFault]:
     name = f'payments.write.{outcome} = "{KEEP}"'
     if outcome not in NEGATIVE:
-        what = f"{name}: only rows for failed and canceled can be kept."
+        what = f'{name}: "keep" is possible only for failed and canceled.'
         return [ConfigurationFault(what, "Write a status, or leave the line out.")]
     return []
 
@@ -201,7 +201,7 @@ def _rows_of_accounts(accounts: list[Mapping[str, Any]]) -> list[ConfigurationFa
         faults.append(
             ConfigurationFault(
                 f"accounts: {' and '.join(takes_null)} both have holds_null.",
-                "Keep it at the one account that the rows without an account belong to.",
+                "Keep holds_null only at the account to which the rows without an account belong.",
             )
         )
     held_by = {

@@ -120,7 +120,7 @@ class PaymentsSection(Section):
     )
     metadata: dict[str, MetadataValue] = Field(
         default_factory=dict,
-        description="A PaymentIntent without a row belongs to this table only if its metadata has all of these.",
+        description="A PaymentIntent without a row belongs to this table only if its metadata has all these keys and values.",
     )
     metadata_keys: tuple[MetadataKey, ...] = Field(
         default=(),
@@ -245,7 +245,7 @@ class BudgetSection(Section):
         default=0.5,
         ge=0.001,
         le=1,
-        description="The part of every limit that Reconciler uses; it also multiplies the limits set here.",
+        description="The part of every limit that Reconciler uses, also of the limits that are set here.",
     )
     global_per_second: Number | None = Field(
         default=None,
@@ -347,7 +347,7 @@ class DeliverySection(Section):
     )
     give_up: PositiveDuration = Field(
         default=timedelta(days=3),
-        description="How long a row is retried; after that it stays in the outbox, and the status is critical.",
+        description="How long an outbox row is retried; after that the row stays, and reconciler status is critical.",
     )
 
 

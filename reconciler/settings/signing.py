@@ -72,8 +72,9 @@ def _checked(secret: str, origin: str, faults: list[ConfigurationFault]) -> Secr
         return SecretStr(secret)
     faults.append(
         ConfigurationFault(
-            f"{origin}: a signing secret is {PREFIX} followed by {SHORTEST - len(PREFIX)} or more random letters and digits.",
-            f'Make one with: echo "{PREFIX}$(openssl rand -hex 32)"',
+            f"{origin}: this is not a signing secret, which is {PREFIX} followed by {SHORTEST - len(PREFIX)} or "
+            "more random letters and digits.",
+            f'Make a secret with: echo "{PREFIX}$(openssl rand -hex 32)"',
         )
     )
     return None

@@ -50,7 +50,7 @@ def _number(value: object) -> object:
 def _identifier(value: str) -> str:
     if not value or value != value.strip():
         raise InvalidValueError(
-            "a column's name is not empty, and does not begin or end with a space."
+            "this is no column's name: it is empty, or begins or ends with a space."
         )
     if '"' in value or "\0" in value:
         raise InvalidValueError(
@@ -58,7 +58,7 @@ def _identifier(value: str) -> str:
             "Write the name as the database stores it, without quotes.",
         )
     if len(value.encode()) > _LONGEST_IDENTIFIER:
-        raise InvalidValueError("PostgreSQL has no names longer than 63 bytes.")
+        raise InvalidValueError("the name is longer than 63 bytes.")
     return value
 
 
@@ -66,7 +66,7 @@ def _table(value: str) -> str:
     parts = value.split(".")
     if len(parts) > 2:
         raise InvalidValueError(
-            "a table's name has at most two parts.",
+            "this is no table's name: it has more than two parts.",
             'Write "schema.table" or "table"; the database is in DATABASE_URL.',
         )
     for part in parts:
@@ -151,7 +151,7 @@ def is_loopback(url: str) -> bool:
 def _endpoint(value: str) -> str:
     hint = 'Write it as "https://host/path".'
     if not value.isascii() or any(char.isspace() or not char.isprintable() for char in value):
-        raise InvalidValueError("a URL has no spaces and no characters outside ASCII.", hint)
+        raise InvalidValueError("the URL has a space, or a character outside ASCII.", hint)
     parts = _split_url(value, hint)
 
     # a secret in the URL would reach the endpoint's access log; the signature already proves who sends
@@ -208,18 +208,18 @@ def _account_name(value: str) -> str:
             f"Write 1 to {LONGEST_ACCOUNT_NAME} printable characters.",
         )
     if value != value.strip():
-        raise InvalidValueError("an account's name does not begin or end with a space.")
+        raise InvalidValueError("the account's name begins or ends with a space.")
     # the name stands in every table, log and message
     if redact(value) != value:
         raise InvalidValueError(
-            "an account's name may not be a key or a secret.", "Put the key into a key_file."
+            "the account's name is a key or a secret.", "Put the key into a key_file."
         )
     return value
 
 
 def _account_value(value: str) -> str:
     if not value or "\0" in value:
-        raise InvalidValueError("a row's account is not empty, and has no NUL in it.")
+        raise InvalidValueError("the value is empty, or has a NUL in it.")
     return value
 
 
@@ -249,7 +249,7 @@ def sql_text(value: object) -> SqlText:
         return value
     text = value.get("sql") if isinstance(value, Mapping) else None
     if not isinstance(value, Mapping) or set(value) != {"sql"} or not isinstance(text, str):
-        raise InvalidValueError('an SQL text is written as { sql = "…" }.', _SQL_HINT)
+        raise InvalidValueError('this is no SQL text { sql = "…" }.', _SQL_HINT)
     fault = expression_fault(text)
     if fault is not None:
         raise InvalidValueError(f"the SQL text {shown_sql(text)} {fault}.", _SQL_HINT)
@@ -300,7 +300,7 @@ def _time_zone(value: str) -> str:
         zone_of(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InvalidValueError(
-            "this is no time zone that this machine knows.",
+            "this machine does not know this time zone.",
             'Write a name such as "Europe/Berlin" or "UTC"; Debian has them in the package tzdata.',
         ) from None
     return value

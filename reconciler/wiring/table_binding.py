@@ -44,7 +44,7 @@ def bind_accounts(settings: Settings) -> Iterator[str]:
         found = _inspect(database, settings)
         if found.table is None:
             fault = found.faults[0]
-            yield f"The accounts are not bound to the table {settings.table.table} yet: {fault.what}"
+            yield f"The accounts were not bound to the table {settings.table.table}: {fault.what}"
             return
         for account in settings.accounts:
             table_guard(database, found.table, account).bind()

@@ -137,7 +137,7 @@ _BY_REASON: Final = {
         NOTE,
     ),
     Reason.ROW_EXCLUDED: (
-        "Check why [payments] where leaves out this row of a paid payment. Refund the payment, or change the row.",
+        "Check why the configuration leaves out this row of a paid payment. Refund the payment, or change the row.",
         NOTE,
     ),
     Reason.REFUSED_BY_TABLE: (

@@ -299,8 +299,8 @@ def _write(account: str, found: Closing) -> None:
             ("Stripe received", one.stripe),
             ("Difference", one.difference),
             ("Explained", one.explained),
-            ("Explained: refunded by Stripe", one.refunded),
-            ("Explained: lost in disputes", one.disputed),
+            ("Received, then refunded", one.refunded),
+            ("Received, then lost in disputes", one.disputed),
         ]
         if one.late_items:
             pairs.append(("Found after the cut-off", one.late))

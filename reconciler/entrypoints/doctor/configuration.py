@@ -27,7 +27,7 @@ def load_settings(call: Invocation) -> tuple[Settings | None, list[DoctorCheck]]
             DoctorCheck(ABOUT, CheckLevel.FAULT, fault.what, fault.hint) for fault in error.faults
         ]
         return _usable_part(call), checks
-    source = "the environment alone" if settings.source is None else str(settings.source)
+    source = "read from the environment alone" if settings.source is None else str(settings.source)
     return settings, [
         DoctorCheck(ABOUT, CheckLevel.OK, f"read from {source}"),
         *_warnings(settings),
@@ -126,6 +126,6 @@ def key_checks(settings: Settings) -> Iterator[DoctorCheck]:
                 yield DoctorCheck(
                     about,
                     CheckLevel.WARNING,
-                    "its prefix shows neither the kind of key nor its mode",
+                    "the key's prefix shows neither the kind of key nor the mode",
                     "Set livemode, so that Reconciler notices a key of the other mode.",
                 )

@@ -104,7 +104,7 @@ def _account_checks(
             about,
             CheckLevel.SKIPPED,
             "the values were not checked: a sample of some hundred rows took the database more than 5 seconds",
-            "Create the indexes that the doctor asks for.",
+            "Create the indexes that reconciler doctor names.",
         )
         return
     doubts = list(_doubts(settings, payments, pairs, newest))

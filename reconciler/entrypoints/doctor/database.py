@@ -68,7 +68,7 @@ def _server_checks(database: Database) -> Iterator[DoctorCheck]:
         yield DoctorCheck(
             "database",
             CheckLevel.FAULT,
-            "the server is a standby: Reconciler cannot write there, and its rows are behind",
+            "the server is a standby: Reconciler cannot write there, and the rows may be older than those of the primary",
             "Connect to the primary.",
         )
 
@@ -80,17 +80,19 @@ def _schema_checks(settings: Settings, database: Database) -> Iterator[DoctorChe
             SCHEMA,
             CheckLevel.FAULT,
             f"pending migrations: {', '.join(missing)}",
-            "Run: reconciler migrate --daemon-role ROLE. A dry run works without it.",
+            "Run: reconciler migrate --daemon-role ROLE. A dry run works without this step.",
         )
         return
     if schema_access(database).may_write:
-        yield DoctorCheck(SCHEMA, CheckLevel.OK, "up to date, and this role may write to it")
+        yield DoctorCheck(
+            SCHEMA, CheckLevel.OK, "the schema is up to date, and this role may write to it"
+        )
     else:
         yield DoctorCheck(
             SCHEMA,
             CheckLevel.FAULT,
-            "up to date, but this role lacks privileges that a sweep needs",
-            "Run as the schema's owner: reconciler migrate --daemon-role ROLE. A dry run works without it.",
+            "the schema is up to date, but this role lacks privileges that a sweep needs",
+            "Run as the schema's owner: reconciler migrate --daemon-role ROLE. A dry run works without this step.",
         )
 
 
@@ -136,7 +138,9 @@ def _table_checks(settings: Settings, database: Database, *, probe: bool) -> Ite
         accounts = [account.rows for account in settings.accounts]
         yield from write_checks(about, database, found, accounts, probe=probe)
     if not faults:
-        yield DoctorCheck(about, CheckLevel.OK, "its columns, types and values fit the mapping")
+        yield DoctorCheck(
+            about, CheckLevel.OK, "the table's columns, types and values fit the mapping"
+        )
 
 
 def _binding_checks(

@@ -30,23 +30,23 @@ def id_checks(about: str, found: Inspection, database: Database) -> Iterator[Doc
         yield DoctorCheck(
             about,
             CheckLevel.FAULT,
-            f"none of the {ids.rows:,} newest ids in {column} is a PaymentIntent's; one is {ids.example}",
+            f"none of the {ids.rows:,} newest ids in {column} is the id of a PaymentIntent, for example {ids.example}",
             "Map the column that holds pi_…, or leave rows of other gateways out with [payments] where.",
         )
     elif ids.other:
         yield DoctorCheck(
             about,
             CheckLevel.WARNING,
-            f"{ids.other:,} of the {ids.rows:,} newest ids in {column} are no PaymentIntent's, such as {ids.example}:"
-            " Stripe is not asked about them",
-            f"If they are no payments with Stripe, leave them out: {_condition(found, table, database)}",
+            f"{ids.other:,} of the {ids.rows:,} newest ids in {column} are not ids of PaymentIntents, such as "
+            f"{ids.example}: Reconciler does not ask Stripe about them",
+            f"If these rows are no payments with Stripe, leave them out: {_condition(found, table, database)}",
         )
     if ids.client_secrets:
         yield DoctorCheck(
             about,
             CheckLevel.WARNING,
-            f"{ids.client_secrets:,} of the {ids.rows:,} newest rows hold a client secret in {column}: a reader of it can"
-            " act on its payment, and every page of a sweep reads the whole table",
+            f"{ids.client_secrets:,} of the {ids.rows:,} newest rows hold a client secret in {column}: a person "
+            "who reads the secret can act on the payment, and every page of a sweep reads the whole table",
             f"Store only the part before _secret_.{_index(found.relation, table)}",
         )
 

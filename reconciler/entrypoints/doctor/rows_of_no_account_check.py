@@ -29,8 +29,8 @@ def no_account_checks(
         yield DoctorCheck(
             about,
             CheckLevel.WARNING,
-            f"{found.rows:,} rows belong to no configured account, so that no sweep examines them. By what their account"
-            f" column holds: {found.text}",
-            "Add an account for them to [[accounts]] (value, or holds_null for NULL), or leave them out with"
-            " [payments] where.",
+            f"{found.rows:,} rows belong to no configured account, so no sweep examines them. Their account column "
+            f"holds: {found.text}",
+            "Add an account for these rows to [[accounts]] (value, or holds_null for NULL), or leave the rows out "
+            "with [payments] where.",
         )

@@ -64,7 +64,7 @@ def _file_checks(name: str, path: Path, *, is_secret: bool) -> Iterator[DoctorCh
     if mode & stat.S_IWOTH:
         what = f"every user of this machine may change {name}, {path}"
     elif mode & stat.S_IWGRP:
-        what = f"its group may change {name}, {path}"
+        what = f"the file's group may change {name}, {path}"
     elif is_secret and mode & stat.S_IROTH:
         what = f"every user of this machine may read {name}, {path}"
     else:
@@ -95,8 +95,8 @@ def _transport_checks(database: Database) -> Iterator[DoctorCheck]:
     yield DoctorCheck(
         "database",
         CheckLevel.WARNING,
-        f"the connection to {found.server} {how}, and the server is not verified (sslmode={found.sslmode}):"
-        " another machine could stand in for it",
+        f"the connection to {found.server} {how}, and the server is not verified (sslmode={found.sslmode}): "
+        "another machine could answer in its place",
         f"Add sslmode={VERIFIED} and sslrootcert=/path/to/ca.crt to the database's URL.",
     )
 
@@ -107,12 +107,12 @@ def _path_checks(database: Database) -> Iterator[DoctorCheck]:
         yield DoctorCheck(
             PATH,
             CheckLevel.FAULT,
-            f"{', '.join(schema.roles)} may create objects in schema {schema.name}: a function there could be called in the"
-            " place of another one, with the rights of this role",
-            f"Run as the owner of the schema: {schema.revoke} Or take it off this role's search_path.",
+            f"{', '.join(schema.roles)} may create objects in schema {schema.name}: this role could call a "
+            "function there instead of the right one",
+            f"Run as the owner of the schema: {schema.revoke} Or remove the schema from this role's search_path.",
         )
     if not schemas:
-        what = "only owners may create objects in its schemas"
+        what = "in each schema of the search_path, only the owner may create objects"
         yield DoctorCheck(PATH, CheckLevel.OK, what)
 
 

@@ -40,8 +40,8 @@ def _failing(about: str, said: str, text: ShownText) -> DoctorCheck:
     return DoctorCheck(
         about,
         CheckLevel.WARNING,
-        f"{said} fails for {many}, such as the row {_masked(text.failing[0])}: such a row is not written, and becomes"
-        " unknown_status with the reason not_readable",
+        f"{said} fails for {many}, such as the row {_masked(text.failing[0])}. Reconciler does not write such a "
+        "row, and records it as unknown_status with the reason not_readable",
         "Let the SQL text give NULL for such a row, or correct the row.",
     )
 
@@ -52,7 +52,7 @@ def _value(value: str | None) -> str:
     known = stored_id(value)
     # of a client secret only the id in front is shown
     is_secret = known.kind is StoredIdKind.CLIENT_SECRET
-    text = f"{known.id} and a client secret" if is_secret else _masked(value)
+    text = f"{known.id}, with a client secret" if is_secret else _masked(value)
     return f'"{text[:LONGEST]}…"' if len(text) > LONGEST else f'"{text}"'
 
 

@@ -30,15 +30,19 @@ MOST_AT_ONCE: Final = 8
 """Accounts that are checked at the same time."""
 NOTABLE_SKEW: Final = timedelta(seconds=5)
 _NEEDED_BY: Final = {
-    "payment_intents": "every sweep needs it",
-    "charges": "every sweep needs it, to see what was paid and what was refunded",
-    "events": "the tail (service.tail) needs it",
-    "refunds": "every sweep needs it, so that no refunded payment becomes paid",
-    "disputes": "every sweep needs it, so that no disputed payment becomes paid",
-    "checkout/sessions": "payments.payment_intent needs it if the column holds Checkout Sessions (cs_…): those rows are not"
-    " examined without it",
-    "balance_transactions": "payments.amount needs it for payments that were captured in part and refunded: without it they"
-    " stay for a person",
+    "payment_intents": "every sweep needs this permission",
+    "charges": "every sweep needs this permission, to see what was paid and what was refunded",
+    "events": "the tail (service.tail) needs this permission",
+    "refunds": "every sweep needs this permission, so that no refunded payment becomes paid",
+    "disputes": "every sweep needs this permission, so that no disputed payment becomes paid",
+    "checkout/sessions": (
+        "a sweep needs this permission if the column payments.payment_intent holds Checkout Sessions (cs_…): "
+        "without it, those rows are not examined"
+    ),
+    "balance_transactions": (
+        "a sweep needs this permission for payments that were captured in part and refunded: without it, a person "
+        "has to decide about them"
+    ),
 }
 """What needs a resource, by its name."""
 WRONG_SKEW: Final = timedelta(seconds=300)
@@ -84,7 +88,7 @@ def _account_checks(
 ) -> Iterator[DoctorCheck]:
     about = subject_of(account)
     if account.key is None:
-        yield DoctorCheck(about, CheckLevel.SKIPPED, "there is no usable key")
+        yield DoctorCheck(about, CheckLevel.SKIPPED, "this account has no usable key")
         return
     try:
         access = _probed(settings, account, clock, own, stopping)
@@ -182,8 +186,9 @@ def _orders(about: str, settings: Settings, access: KeyAccess) -> Iterator[Docto
     yield DoctorCheck(
         about,
         CheckLevel.WARNING,
-        f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set: before a sweep sets a row to"
-        f" {' or '.join(sorted(negative))}, it cannot check whether its order was paid with another PaymentIntent",
+        f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set: before a sweep sets a row to "
+        f"{' or '.join(sorted(negative))}, it cannot check whether the row's order was paid with another "
+        "PaymentIntent",
         hint,
     )
 
@@ -193,23 +198,27 @@ def _mode(about: str, account: Account, access: KeyAccess) -> Iterator[DoctorChe
     # an object shows the mode for certain; a key's prefix is only a convention
     seen = access.seen_livemode
     if seen is None:
-        yield DoctorCheck(about, CheckLevel.OK, "Stripe has no object yet that shows the mode")
+        yield DoctorCheck(
+            about, CheckLevel.OK, "this Stripe account has no object yet that shows the mode"
+        )
     elif account.livemode is not None and account.livemode is not seen:
         yield DoctorCheck(
             about,
             CheckLevel.FAULT,
-            f"its objects are of {names[seen]}, but livemode is {str(account.livemode).lower()}",
+            f"the account's objects are of {names[seen]}, but livemode is {str(account.livemode).lower()}",
             f"Use a key of {names[account.livemode]}, or correct livemode.",
         )
     elif account.livemode is None:
         yield DoctorCheck(
             about,
             CheckLevel.WARNING,
-            f"its objects are of {names[seen]}, and livemode is not set",
+            f"the account's objects are of {names[seen]}, but livemode is not set",
             f"Set livemode = {str(seen).lower()}, so that Reconciler notices a key of the other mode at once.",
         )
     else:
-        yield DoctorCheck(about, CheckLevel.OK, f"its objects are of {names[seen]}, as configured")
+        yield DoctorCheck(
+            about, CheckLevel.OK, f"the account's objects are of {names[seen]}, as configured"
+        )
 
 
 def _clock(about: str, access: KeyAccess) -> Iterator[DoctorCheck]:

@@ -35,8 +35,9 @@ def write_checks(
         yield DoctorCheck(
             about,
             CheckLevel.WARNING,
-            f"the writes were not tried: {', '.join(outward)} of its triggers may act outside of the database",
-            "If that does no harm, try them with: reconciler doctor --probe",
+            f"the writes were not tried: {', '.join(outward)}, which a trigger of the table calls, may act outside "
+            "of the database",
+            "If a trial of these triggers does no harm, try the writes with: reconciler doctor --probe",
         )
         return
     for tried in try_writes(database, table, accounts):
@@ -46,10 +47,10 @@ def write_checks(
 def _check(about: str, tried: TriedWrites, role: str) -> DoctorCheck:
     write = f'the write of "{tried.status}"{_besides(tried)}'
     if not tried.tried:
-        what = f"{write} was not tried: no unlocked row could be corrected to it"
+        what = f"{write} was not tried: no unlocked row could get this status"
         return DoctorCheck(about, CheckLevel.SKIPPED, what)
     if not tried.refused:
-        what = f"{write} was tried on {tried.tried} rows and taken back"
+        what = f"{write} was tried on {tried.tried} rows and undone"
         return DoctorCheck(about, CheckLevel.OK, what)
 
     first = tried.refused[0]
@@ -57,8 +58,8 @@ def _check(about: str, tried: TriedWrites, role: str) -> DoctorCheck:
     return DoctorCheck(
         about,
         CheckLevel.FAULT if len(tried.refused) == tried.tried else CheckLevel.WARNING,
-        f"{write} is refused{rule} for {len(tried.refused)} of {tried.tried} tried rows: {first.message}",
-        f"Change that rule of the table, or GRANT the role {role} what the rule's function needs.",
+        f"the table refuses {write}{rule} for {len(tried.refused)} of {tried.tried} tried rows: {first.message}",
+        f"Change the rule that refuses the write, or GRANT the role {role} what the rule's function needs.",
     )
 
 

@@ -29,5 +29,5 @@ def where_checks(
             CheckLevel.WARNING,
             f"[payments] where {table.mapping.where!r} is true for no row: it leaves out all {left_out:,} rows, so that no"
             " sweep examines any",
-            "Correct the condition, if these are payments with Stripe.",
+            "If these rows are payments with Stripe, correct the condition.",
         )

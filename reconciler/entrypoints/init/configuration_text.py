@@ -155,11 +155,12 @@ def _currency(survey: Survey) -> Iterator[str]:
         currency, rows = survey.currency_constant
         yield _line(
             f"currency_constant = {quoted(currency)}",
-            f"no column has it, and Stripe says {currency} for all {rows:,} compared rows",
+            f"no column has the currency, and Stripe says {currency} for all {rows:,} compared rows",
         )
     else:
         yield _line(
-            '# currency_constant = "eur"', "no column has the currency: write the one of all rows"
+            '# currency_constant = "eur"',
+            "no column has the currency: write the one currency that all rows have",
         )
 
 
@@ -176,18 +177,21 @@ def _created(survey: Survey) -> Iterator[str]:
 
 def _optional(survey: Survey) -> Iterator[str]:
     if survey.updated is not None:
-        yield _line(f"updated = {_column(survey.updated)}", "a correction sets it to the present")
+        yield _line(
+            f"updated = {_column(survey.updated)}",
+            "a correction sets this column to the current time",
+        )
     order = survey.order
     if order is not None:
         yield _line(
             f"order = {_column(order.column)}",
-            f'the metadata "{order.key}" of {order.agreement} compared PaymentIntents holds it',
+            f'the metadata "{order.key}" has the same value in {order.agreement} compared PaymentIntents',
         )
         yield _line(f"link_metadata = {quoted(order.key)}")
     else:
         yield _line(
             '# order = "order_id"',
-            "no column was found whose values stand in the metadata of PaymentIntents",
+            "no column has values that are in the metadata of PaymentIntents too",
         )
     yield from _where(survey)
 
@@ -208,7 +212,7 @@ def _where(survey: Survey) -> Iterator[str]:
 
     doubtful: dict[str, str] = {}
     if survey.where is not None and not survey.where_is_sure:
-        doubtful[survey.where] = f"{gateway}; no column names their gateway"
+        doubtful[survey.where] = f"{gateway}; no column says which gateway such a row belongs to"
     if survey.deleted is not None:
         doubtful[survey.deleted.condition] = deleted_text(survey.deleted)
     for condition, why in doubtful.items():
@@ -231,11 +235,13 @@ def _read(
             )
         elif one.word in guessed:
             setting = f"{quoted(one.word)} = {quoted(guessed[one.word].value)}"
-            yield _line(setting, f"CHECK THIS: guessed from the word alone; {rows}; {one.why_not}")
+            yield _line(
+                setting, f"CHECK THIS: guessed from the status's name alone; {rows}; {one.why_not}"
+            )
         else:
             guess = one.outcome.value if one.outcome is not None else "…"
             shown = quoted(visible(redact(one.word)))
-            why = one.why_not or "it cannot be a word of a configuration"
+            why = one.why_not or "a configuration cannot hold this status"
             yield _line(f"# {shown} = {quoted(guess)}", f"{rows}; {why}")
 
 
@@ -264,7 +270,10 @@ def _write(survey: Survey, mapped: Mapping[str, Outcome]) -> Iterator[str]:
     columns = status.columns
     writable = _writable(survey)
     if any(column.sql is not None or column.name not in writable for column in columns):
-        yield "# [payments.write] needs a status that can be written: this one is read from a document or is generated."
+        yield (
+            "# There is no [payments.write]: the status is read from a JSON document or is generated, so it cannot "
+            "be written."
+        )
         yield ""
         return
     if not survey.relation.is_updatable:
@@ -272,7 +281,7 @@ def _write(survey: Survey, mapped: Mapping[str, Outcome]) -> Iterator[str]:
         return
     written = written_words(survey, mapped)
     if not written:
-        yield "# [payments.write] is left out: of no status it is certain that it means failed, succeeded or canceled."
+        yield "# There is no [payments.write]: no status certainly means failed, succeeded or canceled."
         yield ""
         return
     yield "[payments.write]"
@@ -283,7 +292,7 @@ def _write(survey: Survey, mapped: Mapping[str, Outcome]) -> Iterator[str]:
             _NO_WORD_FOR_FAILED,
         )
     if Outcome.CANCELED not in mapped.values():
-        why = "no status means canceled: uncomment it if such a row stays as it is"
+        why = "no status means canceled: uncomment this line if rows of canceled payments stay as they are"
         yield _line(f"# canceled = {quoted(KEEP)}", why)
     yield ""
     if len(columns) == 1:

@@ -13,8 +13,11 @@ from reconciler.settings.values import KEEP
 def status_proposal(times: StatusTimes) -> Iterator[str]:
     """The lines inside [payments]."""
     names = ", ".join(one.column.name for one in times.times)
-    yield f"# No column is a status for certain. {names} may tell it together: if they do, uncomment the line below,"
-    yield "# and everything below that begins with a # and a bracket or a setting."
+    yield (
+        f"# No single column is certainly the status. {names} may show the status together. If they do, uncomment "
+        "the next line,"
+    )
+    yield "# and each later line that begins with a # and then has a bracket or a setting."
     yield f"# status = {{ sql = {_quoted(times.sql)} }}"
 
 
@@ -23,7 +26,7 @@ def words_proposal(times: StatusTimes, writable: Collection[str]) -> Iterator[st
     yield "# [payments.read]"
     for one in times.times:
         why = f"at Stripe in {one.agreeing:,} of {one.compared:,} compared rows"
-        said = why if one.compared else "no row with it was compared with Stripe"
+        said = why if one.compared else "no row with this time was compared with Stripe"
         yield f"# {_quoted(one.outcome.value)} = {_quoted(one.outcome.value)}   # {one.column.name} is set; {said}"
     yield f"# {_quoted(OPEN_WORD)} = {_quoted(Outcome.INCOMPLETE.value)}   # none of these times is set"
     yield ""

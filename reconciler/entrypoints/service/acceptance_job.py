@@ -13,8 +13,8 @@ from reconciler.engine.health.watchdog import Pulse, Steps
 from reconciler.engine.report import Mode
 
 REPORTS_ONLY: Final = (
-    'The service is in the mode "report" and writes to no row. Accept it at the terminal, with reconciler resolve ID'
-    " --accept stripe --note TEXT."
+    'The service is in the mode "report" and writes to no row. Accept Stripe\'s side at the terminal: reconciler '
+    "resolve ID --accept stripe --note TEXT"
 )
 
 log = structlog.stdlib.get_logger()

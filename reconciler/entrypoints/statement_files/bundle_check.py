@@ -64,7 +64,7 @@ def check_bundle(path: Path) -> CheckedBundle:
             extra = {info.filename for info in file.infolist()} ^ {*named, MANIFEST}
             if extra:
                 raise BrokenBundleError(
-                    f"{', '.join(sorted(extra))}: missing, or not in the manifest"
+                    f"the bundle lacks these files, or its manifest does: {', '.join(sorted(extra))}"
                 )
             for name, digest in named.items():
                 _check_file(file, name, digest)
@@ -79,14 +79,14 @@ def check_bundle(path: Path) -> CheckedBundle:
         RecursionError,
         NotImplementedError,
     ) as error:
-        raise BrokenBundleError(f"it is no whole bundle ({error})") from None
+        raise BrokenBundleError(f"the file is not a bundle, or is cut short ({error})") from None
 
 
 def _manifest(file: zipfile.ZipFile) -> Mapping[str, Any]:
     with file.open(MANIFEST) as stream:
         found = json.loads(stream.read(_MOST_MANIFEST_BYTES))
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise BrokenBundleError("its manifest is not one of Reconciler")
+        raise BrokenBundleError("the bundle's manifest was not made by Reconciler")
     return found
 
 
@@ -96,7 +96,7 @@ def _check_file(file: zipfile.ZipFile, name: str, expected: str) -> None:
         while part := stream.read(_PART):
             digest.update(part)
     if digest.hexdigest() != expected:
-        raise BrokenBundleError(f"{name}: its SHA-256 is not the one in the manifest")
+        raise BrokenBundleError(f"{name}: the file's SHA-256 differs from the one in the manifest")
 
 
 def _check_content(
@@ -110,7 +110,9 @@ def _check_content(
     for name, found in ((STATEMENT, statement), (CERTIFICATE, certificate)):
         for field in ("account", "period", "head"):
             if found[field] != manifest[field]:
-                raise BrokenBundleError(f"{name}: its {field} is not the one in the manifest")
+                raise BrokenBundleError(
+                    f"{name}: the file's {field} differs from the one in the manifest"
+                )
 
     days = [date.fromisoformat(statement["period"][name]) for name in ("first", "last")]
     period = Period(days[0], days[1], ZoneInfo(statement["timezone"]))
@@ -200,7 +202,7 @@ def _check_page(made: Certificate) -> None:
     for part in statement_html([replace(made, outputs=known)]):
         digest.update(part.encode())
     if digest.hexdigest() != made.outputs[PAGE]:
-        raise BrokenBundleError(f"{PAGE}: it is not the page of the ledger in the bundle")
+        raise BrokenBundleError(f"{PAGE}: the page differs from what the ledger in the bundle says")
 
 
 def _entries(file: zipfile.ZipFile, manifest: Mapping[str, Any]) -> Iterator[Entry]:
@@ -217,7 +219,7 @@ def _entries(file: zipfile.ZipFile, manifest: Mapping[str, Any]) -> Iterator[Ent
             yield entry
     head = manifest["head"]
     if (seq, prev) != ((0, GENESIS) if head is None else (head["seq"], head["hash"])):
-        raise BrokenBundleError(f"{LEDGER}: it does not end with the head in the manifest")
+        raise BrokenBundleError(f"{LEDGER}: the last entry is not the head in the manifest")
 
 
 def _entry(line: str) -> Entry:

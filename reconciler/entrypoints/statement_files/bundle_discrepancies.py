@@ -89,14 +89,16 @@ class DiscrepanciesOfEntries:
                 name = _name_of(row)
                 known = self._known.get(name)
                 if known is None:
-                    raise RowsDifferError(f"the ledger in the bundle has no {name[1]} of {name[0]}")
+                    raise RowsDifferError(
+                        f"the ledger in the bundle has no discrepancy {name[1]} of {name[0]}"
+                    )
                 listed.add(name)
                 self._compare_row(name, row, known)
         except csv.Error as error:
-            raise RowsDifferError(f"it is not a table ({error})") from None
+            raise RowsDifferError(f"the file is not CSV ({error})") from None
         for name, known in self._known.items():
             if known.is_of_period and name not in listed:
-                raise RowsDifferError(f"{name[1]} of {name[0]} is missing")
+                raise RowsDifferError(f"the discrepancy {name[1]} of {name[0]} is missing")
 
     @staticmethod
     def _compare_row(name: tuple[str, str], row: Mapping[str, str], known: _Known) -> None:

@@ -26,7 +26,7 @@ _DAYS_NAMED: Final = 31
 LEFT_OUT: Final = {
     "no_payment_intent": "rows without a PaymentIntent",
     "foreign_id": "rows with an id that leads to no PaymentIntent",
-    "where": "rows outside [payments] where",
+    "where": "rows that [payments] where leaves out",
     "no_account": "rows of no configured account",
     "no_amount": "rows whose amount or currency cannot be added up",
     "no_time": "rows without a time of creation",
@@ -157,7 +157,7 @@ class Certificate:
         yield "Ledger", "no entry" if head is None else f"up to entry {head[0]}, hash {head[1]}"
         for name, digest in self.outputs.items():
             yield f"SHA-256 of {name}", digest
-        yield "Make it again with", origin.command
+        yield "Command to make this again", origin.command
 
     def _population_lines(self, currency: str) -> Iterator[tuple[str, str]]:
         sums = self._population(currency)
@@ -171,14 +171,14 @@ class Certificate:
         yield line("of them, rows that say paid, refunded or disputed", "local_paid")
         left_out = sums["left_out"]
         if left_out is None:
-            yield f"{upper}, left out: rows of your table", NOT_RECORDED
+            yield f"{upper}, not counted: rows of your table", NOT_RECORDED
         else:
             for reason, name in LEFT_OUT.items():
                 if reason in left_out or reason in _ALWAYS_SHOWN:
                     value = left_out.get(reason, _NOTHING)
                     paid = _total(value["paid_count"], value["paid_amount"], currency)
                     yield (
-                        f"{upper}, left out: {name}",
+                        f"{upper}, not counted: {name}",
                         f"{_total(value['count'], value['amount'], currency)}; of them say paid: {paid}",
                     )
         if sums["stripe_by_outcome"]:
@@ -187,9 +187,9 @@ class Certificate:
                 name = f"{upper}, of them {outcome}"
                 yield name, _total(value["count"], value["amount"], currency)
         yield line("payments of Stripe that received money", "stripe_received")
-        yield line("left out: paid at Stripe, and not of this table", "unrelated")
+        yield line("not counted: paid at Stripe, but not of this table", "unrelated")
         yield line(
-            "left out: paid at Stripe, and their rows are outside the mapping", "outside_mapping"
+            "not counted: paid at Stripe, but their rows are outside the mapping", "outside_mapping"
         )
 
 
@@ -237,7 +237,7 @@ _STEPS: Final = {
 
 def _step_lines(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
     if not steps:
-        yield "Closing", "no person has prepared or signed the period"
+        yield "Closing", "no person has prepared or signed this period"
     for step in steps:
         who = step.asked_by if step.person is None else f"{step.person} ({step.asked_by})"
         when = f"at {moment_text(step.at)}, cut-off {moment_text(step.cutoff)}"
@@ -250,13 +250,13 @@ def _fact_lines(facts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         "local_query": "its query",
         "local_parameters": "its parameters",
         "stripe_query": "Stripe's query",
-        "reads": "reads of Stripe",
+        "reads": "reads sent to Stripe",
         "examined": "payments examined",
-        "where": "rows are left out by where",
-        "left_out_by_where": "left out by where",
-        "foreign_ids": "rows with the id of another system that it met",
-        "left_out_of_all_days": "rows without a time or a currency, in no day",
-        "rows_of_no_account": "rows of no account",
+        "where": "condition [payments] where",
+        "left_out_by_where": "rows that [payments] where leaves out",
+        "foreign_ids": "rows with an id of another system",
+        "left_out_of_all_days": "rows without a time or a currency, counted in no day",
+        "rows_of_no_account": "rows of no configured account",
         "asked_by": "asked for by",
         "program": "program",
         "configuration": "configuration, SHA-256",
@@ -273,7 +273,7 @@ def _shown(value: object) -> str:
         case list() | tuple():
             return "; ".join(_shown(item) for item in value)
         case Mapping() if value.keys() >= {"currency", "count", "amount"}:
-            money = f"{value['amount']:,} minor units of no currency"
+            money = f"{value['amount']:,} minor units, without a currency"
             if value["currency"]:
                 money = money_text(Money(int(value["amount"]), str(value["currency"])))
             reason = LEFT_OUT.get(str(value.get("reason")), "")

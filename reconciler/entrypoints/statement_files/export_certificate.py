@@ -133,11 +133,16 @@ class ExportCertificate:
             yield "Account", one.account
             for currency, (count, amount) in sorted(one.stakes.items()):
                 money = money_text(Money(amount, currency))
-                yield f"Discrepancies in {currency.upper()}", f"{count:,}, at stake in all {money}"
+                yield (
+                    f"Discrepancies in {currency.upper()}",
+                    f"{count:,}, together {money} at stake",
+                )
             head = one.head
             yield (
                 "Ledger",
-                "no entry" if head is None else f"{head[0]:,} entries, hash of the last {head[1]}",
+                "no entry"
+                if head is None
+                else f"{head[0]:,} entries, hash of the last entry {head[1]}",
             )
             if one.first_day is None:
                 yield "Days examined", "none"
@@ -150,7 +155,7 @@ class ExportCertificate:
         yield "Configuration", f"SHA-256 {origin.configuration}"
         for name, digest in self.outputs.items():
             yield f"SHA-256 of {name}", digest
-        yield "Make it again with", origin.command
+        yield "Command to make this again", origin.command
 
 
 def _account_json(one: ExportedAccount) -> Mapping[str, object]:

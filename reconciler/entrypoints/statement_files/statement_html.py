@@ -88,7 +88,10 @@ def _statement(one: Certificate) -> Iterator[str]:
     yield f"{_text(statement_text.when(found, one.as_of))}</p>\n"
     yield f"<p><strong>{_text(statement_text.WHAT_IT_IS)}</strong></p>\n"
     if not found.is_complete:
-        yield f'<p class="warning">{_text(statement_text.days_not_examined(found))} Their money is in no sum of the period; open differences of the account include it.</p>\n'
+        yield (
+            f'<p class="warning">{_text(statement_text.days_not_examined(found))} The money of these days is in no '
+            "sum of the period; the open differences of the account include it.</p>\n"
+        )
     if not found.currencies:
         yield "<p>No payment of this period is known.</p>\n"
     for currency in found.currencies:
@@ -114,7 +117,7 @@ def _currency(found: Statement, one: CurrencyStatement) -> Iterator[str]:
             yield f"<p>{_text(said)}</p>\n"
     # the roll-forward has a table of its own
     pairs = [pair for pair in statement_text.figures(one) if pair[0] != "Open differences"]
-    rows_of_figures = [(name.replace("  ", "of it ", 1), value) for name, value in pairs]
+    rows_of_figures = [(name.replace("  ", "explained: ", 1), value) for name, value in pairs]
     yield from _table(("figure", "value"), rows_of_figures)
 
     yield "<h3>Open differences of the whole account</h3>\n"
@@ -167,7 +170,9 @@ def _items(found: Statement, one: CurrencyStatement) -> Iterator[str]:
         rows.append((below, "", "", "", "", "", money_text(Money(small.amount, one.currency))))
     if len(listed) > _MOST_ROWS:
         rest = sum(item.amount for item in listed[_MOST_ROWS:])
-        more = f"{len(listed) - _MOST_ROWS:,} more findings, which --format xlsx and csv list"
+        more = (
+            f"{len(listed) - _MOST_ROWS:,} more findings; --format xlsx and --format csv list all"
+        )
         rows.append((more, "", "", "", "", "", money_text(Money(rest, one.currency))))
     yield from _table(
         ("payment", "kind", "reason", "state when examined", "owner", "created", "money"), rows

@@ -40,10 +40,10 @@ def statement_lines(one: Certificate) -> Iterator[str]:
     if not found.is_complete:
         yield ""
         yield statement_text.days_not_examined(found)
-        yield "Their money is in no sum of the period; open differences of the account include it."
+        yield "The money of these days is in no sum of the period; the open differences of the account include it."
         period = found.period
         yield (
-            f"Examine them with: {statement_text.EXAMINE} --since {period.start.date()} --until {period.end.date()}"
+            f"Examine these days with: {statement_text.EXAMINE} --since {period.start.date()} --until {period.end.date()}"
         )
     yield ""
     yield f"{TITLE}: certificate of completeness"

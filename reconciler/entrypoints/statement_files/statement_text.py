@@ -18,8 +18,8 @@ from reconciler.entrypoints.shown_text import cell_text, clean, moment_text, mon
 from reconciler.entrypoints.statement_files.statement_json import Head
 
 WHAT_IT_IS: Final = (
-    "It compares your table with Stripe's payments. It does not compare either with the bank: fees, payouts and"
-    " conversions are not in it."
+    "The statement compares your table with Stripe's payments. It compares neither of them with the bank: it has "
+    "no fees, payouts and conversions."
 )
 EXAMINE: Final = "reconciler sweep --kind window --record"
 _DAYS_NAMED: Final = 10
@@ -37,11 +37,8 @@ def title(found: Statement) -> str:
 def when(found: Statement, as_of: datetime) -> str:
     """As of when the money stands, and until when the ledger was read."""
     if as_of < found.cut:
-        return (
-            f"The money is as it stood at {moment_text(as_of)} UTC; the cut-off, {moment_text(found.cut)} UTC,"
-            " has not passed."
-        )
-    return f"The money is as it stood at the cut-off, {moment_text(found.cut)} UTC."
+        return f"The money is as it stood at {moment_text(as_of)} UTC, before the cut-off at {moment_text(found.cut)} UTC."
+    return f"The money is as it stood at the cut-off: {moment_text(found.cut)} UTC."
 
 
 def days_not_examined(found: Statement) -> str:
@@ -50,7 +47,7 @@ def days_not_examined(found: Statement) -> str:
         return ""
     named = ", ".join(str(day) for day in found.days_not_examined[:_DAYS_NAMED])
     more = len(found.days_not_examined) - _DAYS_NAMED
-    return f"Not examined: {named}{f' and {more} more days' if more > 0 else ''}."
+    return f"Days not examined: {named}{f' and {more} more' if more > 0 else ''}."
 
 
 def of_examined_days(found: Statement) -> str:
@@ -64,7 +61,7 @@ def head_line(head: Head) -> str:
     """The last entry of the ledger that it is made of."""
     if head is None:
         return "The ledger holds no entry."
-    return f"Made of the ledger up to entry {head[0]}, hash {head[1]}."
+    return f"Made from the ledger up to entry {head[0]}, hash {head[1]}."
 
 
 def lost_webhooks(period: Period, one: CurrencyStatement) -> str:
@@ -73,14 +70,14 @@ def lost_webhooks(period: Period, one: CurrencyStatement) -> str:
     if not lost.lost.count:
         return ""
     when = "This month" if _is_month(period) else "In this period"
-    said = f"{when} webhooks lost {_payments(lost.lost.count)} worth {_money(lost.lost, one)}"
+    said = f"{when} {_payments(lost.lost.count)} worth {_money(lost.lost, one)} lost a webhook"
     within = "" if lost.slowest is None else f" within {_span(lost.slowest)}"
     if not lost.not_right.count:
-        return f"{said}; all were right{within}."
+        return f"{said}; all their rows were right{within}."
     open_ones = f"{lost.not_right.count:,} worth {_money(lost.not_right, one)}"
     if lost.slowest is None:
-        return f"{said}; at the cut-off none was right."
-    return f"{said}; at the cut-off {open_ones} were not right, the others were right{within}."
+        return f"{said}; at the cut-off none of their rows was right."
+    return f"{said}; at the cut-off the rows of {open_ones} were not right, and the other rows were right{within}."
 
 
 def _is_month(period: Period) -> bool:
@@ -97,8 +94,8 @@ def explanations(one: CurrencyStatement) -> Iterator[tuple[str, str]]:
         yield kind, f"{_money(movement, one)} (findings: {movement.count:,})"
     for name, amount, payments in (
         ("rows created on another day", one.moved, one.moved_payments),
-        ("webhook may be on its way", one.waiting, one.waiting_payments),
-        ("nothing kept on either side", one.returned, one.returned_payments),
+        ("a webhook may be on its way", one.waiting, one.waiting_payments),
+        ("all money went back on both sides", one.returned, one.returned_payments),
     ):
         if amount or payments[0]:
             yield name, f"{money_text(Money(amount, one.currency))}{named_payments(payments)}"
@@ -126,8 +123,8 @@ def figures(one: CurrencyStatement) -> list[tuple[str, str]]:
         ("Difference", money(one.difference)),
         ("Explained", money(one.explained)),
         *((f"  {name}", value) for name, value in explanations(one)),
-        ("Of it refunded by Stripe", money(one.refunded)),
-        ("Of it lost in disputes", money(one.disputed)),
+        ("Received, then refunded", money(one.refunded)),
+        ("Received, then lost in disputes", money(one.disputed)),
         (
             "Open differences",
             (
@@ -137,8 +134,8 @@ def figures(one: CurrencyStatement) -> list[tuple[str, str]]:
         ),
     ]
     for name, excluded in (
-        ("Not of this table", one.unrelated),
-        ("Rows outside the mapping", one.outside_mapping),
+        ("Not counted: not of this table", one.unrelated),
+        ("Not counted: rows outside the mapping", one.outside_mapping),
     ):
         if excluded.count:
             pairs.append((name, f"{_money(excluded, one)} (payments: {excluded.count:,})"))
@@ -164,8 +161,8 @@ def subsequent(one: CurrencyStatement) -> str:
         for event in one.subsequent
     )
     return (
-        f"After the cut-off {_payments(len(one.subsequent))} of this period changed; their differences moved by"
-        f" {money_text(Money(change, one.currency))}. No figure above includes it."
+        f"After the cut-off, {_payments(len(one.subsequent))} of this period changed; together the differences "
+        f"changed by {money_text(Money(change, one.currency))}. No figure above includes this."
     )
 
 
@@ -246,7 +243,7 @@ def _span(span: timedelta) -> str:
         if seconds >= size:
             count = -(-seconds // size)
             return f"{count:,} {name}{'' if count == 1 else 's'}"
-    raise AssertionError("a span is at least a second")
+    raise AssertionError("this span is shorter than a second")
 
 
 def pair_lines(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:

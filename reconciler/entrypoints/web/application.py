@@ -278,7 +278,7 @@ def _on_http_error(site: Site) -> Handler:
         what = (
             "There is no such page."
             if status is HTTPStatus.NOT_FOUND
-            else "This address does not take this kind of request."
+            else "This address does not accept this method of request."
         )
         return _message(site, request, status, what)
 
@@ -310,7 +310,7 @@ def _on_too_many_tries(site: Site) -> Handler:
 def _on_forged_header(site: Site) -> Handler:
     def handle(request: Request, _error: Exception) -> Response:
         _log.warning("web.forged_header", peer=_peer(request))
-        what = "This request names a person, and does not come from a trusted proxy."
+        what = "This request names a person, but it does not come from an address in web.trusted_proxies."
         return _message(site, request, HTTPStatus.FORBIDDEN, what)
 
     return handle

@@ -56,11 +56,11 @@ _TEXTS: Final = {
 DONE: Final = {
     "note": "The note is stored.",
     "assign": "The owner is stored.",
-    "resolve": "Resolved. It opens again if a side changes.",
-    "ignore": "Ignored. It opens again if a side changes.",
+    "resolve": "Resolved. The discrepancy opens again if a side changes.",
+    "ignore": "Ignored. The discrepancy opens again if a side changes.",
     "reopen": "Open again.",
     "accept": "Your acceptance is stored. The service writes the row in a moment; this page shows what became of it.",
-    "prepare": "Prepared. Another person signs it.",
+    "prepare": "Prepared. Another person has to sign the period.",
     "sign": "Signed. The ledger has the figures, and who signed.",
 }
 """What a page says after a decision."""
@@ -123,7 +123,8 @@ def read_given(values: Mapping[str, Sequence[str]]) -> Given:
     for text in values.get("id", ()):
         if not text.isascii() or not text.isdecimal() or len(text) > 18:
             raise WrongAddressError(
-                "A number of a discrepancy is wrong.", "Go back, and choose in the list again."
+                "One of the numbers is not a number of a discrepancy.",
+                "Go back, and choose in the list again.",
             )
         ids.append(int(text))
     if not ids:
@@ -132,11 +133,13 @@ def read_given(values: Mapping[str, Sequence[str]]) -> Given:
         )
     if decision is Decision.ACCEPT and (len(ids) != 1 or one("confirmed") != "yes"):
         raise WrongAddressError(
-            "Stripe's side is accepted for one discrepancy at a time.",
-            "Accept it on the payment's page.",
+            "You can accept Stripe's side only for one discrepancy at a time.",
+            "Accept Stripe's side on the page of the payment.",
         )
     if len(ids) > MOST_AT_ONCE:
-        raise WrongAddressError(f"More than {MOST_AT_ONCE} were chosen.", "Choose fewer.")
+        raise WrongAddressError(
+            f"More than {MOST_AT_ONCE} discrepancies were chosen.", "Choose fewer."
+        )
     return Given(
         decision,
         tuple(dict.fromkeys(ids)),
@@ -220,7 +223,7 @@ def _ask_acceptance(records: WebRecords, given: Given, reader: Reader) -> None:
     (found,) = chosen_discrepancies(records, given.ids)
     if found.payment_intent is None or not found.keys:
         raise WrongAddressError(
-            f"Discrepancy {found.id} names no row and PaymentIntent to accept Stripe's side for.",
+            f"Discrepancy {found.id} does not name both a row and a PaymentIntent, so Stripe's side cannot be accepted.",
             "Correct the row by hand, and resolve the discrepancy with a note.",
         )
     if given.row is not None and given.row not in found.keys:
@@ -239,5 +242,5 @@ def _ask_acceptance(records: WebRecords, given: Given, reader: Reader) -> None:
         raise ChangedSinceShownError(
             f"Discrepancy {found.id} has changed since this page was shown, or another person has accepted it already."
             " Nothing was stored.",
-            "Load the page again, and decide by what it says now.",
+            "Load the page again, and decide by what the page says now.",
         )

@@ -102,7 +102,8 @@ def raise_if_foreign(request: Request, reader: Reader) -> None:
         )
     if not reader.may_review:
         raise NotAllowedError(
-            "A viewer may read, and not decide.", "Ask for the role reviewer in web.users_file."
+            "With the role viewer you may read, but not decide.",
+            "Ask for the role reviewer: it stands in web.users_file.",
         )
 
 
@@ -110,13 +111,15 @@ async def read_body(request: Request) -> Mapping[str, Sequence[str]]:
     """The fields of a POST. Raises WrongAddressError if it is too large or of another type."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != _CONTENT_TYPE:
         raise WrongAddressError(
-            "The content of this request has another type than what these pages send.", ""
+            "This request has another content type than the forms of these pages send.", ""
         )
     body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > LARGEST_BODY:
-            raise WrongAddressError("This POST is too large.", "Choose fewer, or write less.")
+            raise WrongAddressError(
+                "The form that was sent is too large.", "Choose fewer, or write less."
+            )
     try:
         return parse_qs(
             body.decode("utf-8"),
@@ -125,4 +128,4 @@ async def read_body(request: Request) -> Mapping[str, Sequence[str]]:
             errors="strict",
         )
     except ValueError:
-        raise WrongAddressError("This POST cannot be read.", "") from None
+        raise WrongAddressError("The form that was sent cannot be read.", "") from None

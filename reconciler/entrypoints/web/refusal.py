@@ -28,11 +28,15 @@ REFUSALS: Final = (UsageError, CloseRefusedError, AlreadyCorrectedError, *_GONE)
 _WRITTEN: Final = ("note", "owner", "row", "cutoff")
 """The fields that a person may change before the decision is sent again."""
 _HINTS: Final = {
-    Refusal.PERIOD_NOT_ENDED: 'Prepare it when it has ended. "As of the end of" must be a day after its end.',
-    Refusal.DAYS_NOT_EXAMINED: "The statement says which days were examined after the cut-off, with a link to a later"
-    ' "As of the end of", and how to examine the others. Prepare the period after that.',
+    Refusal.PERIOD_NOT_ENDED: (
+        'Prepare the period when it has ended. "As of the end of" must be a day after the period\'s end.'
+    ),
+    Refusal.DAYS_NOT_EXAMINED: (
+        'The statement says which days were examined after the cut-off, and links to a later "As of the end of". '
+        "It also says how to examine the other days. Prepare the period after that."
+    ),
     Refusal.LEDGER_BROKEN: "No step is possible until an engineer has found out who changed the ledger, with reconciler verify.",
-    Refusal.NOT_PREPARED: "Prepare it on the statement's page.",
+    Refusal.NOT_PREPARED: "Prepare the period on the statement's page.",
     Refusal.ALREADY_SIGNED: 'Use "Open again" first, with a note, on the statement\'s page.',
     Refusal.CHANGED_SINCE_PREPARED: "The statement's page lists what has changed. Prepare the period anew there.",
     Refusal.UNEXPLAINED_ABOVE_MATERIALITY: "The statement's page shows what is unexplained in each currency.",

@@ -49,7 +49,8 @@ def _faults(web: WebSection) -> list[ConfigurationFault]:
     if (web.user_header is None) != (not web.trusted_proxies):
         faults.append(
             ConfigurationFault(
-                "web.user_header and web.trusted_proxies go together: without the second every program could send the header.",
+                "web.user_header and web.trusted_proxies need each other: without trusted proxies, every program "
+                "could send the header.",
                 "Set both, or neither.",
             )
         )
@@ -129,7 +130,7 @@ def _listening(listen: str) -> socket.socket:
         listener.close()
         fault = ConfigurationFault(
             f"web.listen: {listen} cannot be opened ({error.strerror}).",
-            "Set another port as listen in [web], or end the program that has it.",
+            "Set another port as listen in [web], or end the program that uses this port.",
         )
         raise ConfigurationError((fault,)) from None
     return listener

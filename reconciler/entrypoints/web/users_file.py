@@ -18,7 +18,7 @@ def read_users(path: Path) -> tuple[User, ...]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is not text"
+        why = getattr(error, "strerror", None) or "the file is not text"
         fault = ConfigurationFault(
             f"web.users_file: {path} cannot be read ({why}).", "Correct its path or permissions."
         )
@@ -33,8 +33,8 @@ def read_users(path: Path) -> tuple[User, ...]:
         if user is None:
             faults.append(ConfigurationFault(f"web.users_file: line {number} is wrong.", _HINT))
         elif user.name in users:
-            what = f"web.users_file: line {number} names a person of an earlier line."
-            faults.append(ConfigurationFault(what, "Keep one of the two."))
+            what = f"web.users_file: line {number} names the same person as an earlier line."
+            faults.append(ConfigurationFault(what, "Keep one of the two lines."))
         else:
             users[user.name] = user
     if faults:

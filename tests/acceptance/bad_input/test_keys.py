@@ -36,7 +36,7 @@ def test_no_key(installation: Installation) -> None:
     [
         ("pk_test_publishable123456", "publishable"),
         ("whsec_abcdefghijklmnop", "webhook"),
-        ("sk_test_with a space", "no spaces"),
+        ("sk_test_with a space", "has a space"),
     ],
 )
 def test_another_value_than_a_key(installation: Installation, key: str, says: str) -> None:

@@ -208,7 +208,7 @@ def test_a_service_that_only_reports_refuses_it(swept: Town) -> None:
     with pages(swept) as client:
         accept_on_page(client, swept)
         assert [one.outcome for one in carried_out(swept, REPORTS_ONLY)] == [RequestOutcome.REFUSED]
-        assert "Accept it at the terminal" in page_of(client, swept)
+        assert "side at the terminal" in page_of(client, swept)
     assert swept.statuses() == {"2": "canceled"}
 
 

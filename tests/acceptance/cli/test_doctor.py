@@ -104,7 +104,7 @@ def test_everything_wrong_at_once(town: Town, empty_database: str) -> None:
         ("event_read", 78, "cannot read events", "service.tail"),
         ("dispute_read", 78, "cannot read disputes", "every sweep"),
         ("checkout_session_read", 0, "cannot read checkout sessions", "payments.payment_intent"),
-        ("balance_read", 0, "cannot read balance transactions", "payments.amount"),
+        ("balance_read", 0, "cannot read balance transactions", "captured in part"),
     ],
 )
 def test_a_missing_permission_names_what_needs_it(

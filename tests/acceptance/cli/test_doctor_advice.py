@@ -13,7 +13,9 @@ def test_a_column_without_any_id_of_a_payment_intent(town: Town) -> None:
     town.shop.execute("ALTER TABLE public.payments ADD gateway_id text")
     town.shop.execute("UPDATE public.payments SET gateway_id = 'PSP-' || id")
     town.configure(text=CONFIGURATION.replace("stripe_payment_intent_id", "gateway_id"))
-    found = said(town, "fault", "none of the 3 newest ids in gateway_id is a PaymentIntent's", 78)
+    found = said(
+        town, "fault", "none of the 3 newest ids in gateway_id is the id of a PaymentIntent", 78
+    )
     assert "PSP-" in found["what"]
     assert found["hint"].startswith("Map the column that holds pi_…")
     town.configure()
@@ -45,6 +47,6 @@ def test_a_condition_that_is_true_for_no_row(town: Town) -> None:
     town.configure(text=wrong)
     assert town.run("sweep").code == 0
     found = said(town, "warning", "is true for no row: it leaves out all 1 rows", 0)
-    assert found["hint"].startswith("Correct the condition")
+    assert found["hint"].startswith("If these rows are payments with Stripe, correct the condition")
     town.configure(text=wrong.replace("'Paid'", "'paid'"))
     assert is_silent(town, "is true for no row")

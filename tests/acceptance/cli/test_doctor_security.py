@@ -44,8 +44,8 @@ def keyed(town: Town) -> Path:
         (0o600, None),
         (0o640, None),
         (0o400, None),
-        (0o660, "its group may change"),
-        (0o620, "its group may change"),
+        (0o660, "the file's group may change"),
+        (0o620, "the file's group may change"),
         (0o602, "every user of this machine may change"),
         (0o666, "every user of this machine may change"),
         (0o644, "every user of this machine may read"),
@@ -90,7 +90,10 @@ def test_permissions_of_the_configuration(town: Town, keyed: Path) -> None:
     """A configuration that others may change could send the key to another server."""
     town.config.chmod(0o664)
     [(level, what, hint)] = found(town, "file permissions")
-    assert (level, "its group may change the configuration file" in what) == ("warning", True)
+    assert (level, "the file's group may change the configuration file" in what) == (
+        "warning",
+        True,
+    )
     assert hint == f"Run: chmod 644 {town.config}"
 
 
@@ -110,7 +113,7 @@ def test_permissions_of_the_signing_secret(town: Town, keyed: Path) -> None:
 def test_only_owners_may_create_on_the_path(town: Town) -> None:
     """The check is shown as right, too."""
     assert found(town, "search_path") == [
-        ("ok", "only owners may create objects in its schemas", "")
+        ("ok", "in each schema of the search_path, only the owner may create objects", "")
     ]
 
 

@@ -50,7 +50,7 @@ def test_of_a_client_secret_only_the_id_is_shown(shop: MakeShop) -> None:
         mapping = replace(made.mapping, payment_intent=intent)
         found = inspect(database, mapping, writes=False, tries_texts=True)
         (check,) = sql_text_checks("table", database, found.table)
-    assert check.what.endswith('gives row 1: "pi_1 and a client secret"')
+    assert check.what.endswith('gives row 1: "pi_1, with a client secret"')
 
 
 def test_a_row_for_which_a_text_fails_is_named(town: Town) -> None:

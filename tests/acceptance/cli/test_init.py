@@ -248,7 +248,9 @@ def test_times_in_the_place_of_a_status(place: Place) -> None:
     answer = place.init("--yes")
     assert answer.code == 1
     assert "payments.status, payments.read were not found" in answer.err
-    head, mark, proposal = place.config.read_text().partition("# No column is a status")
+    head, mark, proposal = place.config.read_text().partition(
+        "# No single column is certainly the status"
+    )
     lines = proposal.splitlines()
     uncommented = [line.removeprefix("# ") for line in lines[2:]]
     place.config.write_text("\n".join([head, mark + lines[0], lines[1], *uncommented]))
@@ -439,7 +441,7 @@ def test_without_a_key(place: Place) -> None:
     )
     assert section["read"] == {"paid": "succeeded", "pending": "incomplete", "canceled": "canceled"}
     assert "write" not in section
-    assert "CHECK THIS: guessed from the word alone; 37 rows" in place.config.read_text()
+    assert "CHECK THIS: guessed from the status's name alone; 37 rows" in place.config.read_text()
     assert "CHECK THIS: the column was not compared with Stripe" in place.config.read_text()
     assert "Next: set STRIPE_API_KEY" in answer.out
 

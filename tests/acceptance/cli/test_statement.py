@@ -105,7 +105,7 @@ def test_a_day_that_was_not_examined_is_named(shop: Town) -> None:
     assert shop.run("sweep", "--kind", "window", "--since", "1d", "--record").code == 0
     answer = shop.run("statement", *PERIOD)
     assert answer.code == 75
-    assert f"Not examined: {DAY}." in answer.out
+    assert f"Days not examined: {DAY}." in answer.out
     (found,) = shop.run("statement", *PERIOD, "--json").json
     assert (found["complete"], found["days_not_examined"], found["currencies"]) == (
         False,
@@ -202,9 +202,9 @@ def test_rows_that_are_in_no_sum_are_counted_with_their_money(shop: Town) -> Non
     text = " ".join(shop.run("statement", *PERIOD).out.split())
     for said in (
         "EUR, rows of your table before matching 2, control total 22.50 EUR",
-        "EUR, left out: rows without a PaymentIntent 2, control total 50.30 EUR; of them say paid: 1, control total 50.00 EUR",
-        "EUR, left out: rows with an id that leads to no PaymentIntent 1, control total 7.00 EUR; of them say paid: 1,",
-        "GBP, left out: rows with an id that leads to no PaymentIntent 1, control total 0.70 GBP",
+        "EUR, not counted: rows without a PaymentIntent 2, control total 50.30 EUR; of them say paid: 1, control total 50.00 EUR",
+        "EUR, not counted: rows with an id that leads to no PaymentIntent 1, control total 7.00 EUR; of them say paid: 1,",
+        "GBP, not counted: rows with an id that leads to no PaymentIntent 1, control total 0.70 GBP",
     ):
         assert said in text
     assert [one["currency"] for one in statement(shop)["currencies"]] == ["eur"]
@@ -275,10 +275,10 @@ def test_a_bundle_is_checked_without_a_database(shop: Town, tmp_path: Path) -> N
     outputs = {one["name"] for one in certificate["outputs"]}
     assert outputs == set(bundle.members) - {"manifest.json", "certificate.json"}
     assert certificate["steps"] == []
-    assert b"no person has prepared or signed the period" in bundle.members["statement.html"]
+    assert b"no person has prepared or signed this period" in bundle.members["statement.html"]
 
-    assert "discrepancies.csv: its SHA-256" in bundle.said_of({"discrepancies.csv": b"id\n"})
-    assert "statement.html: missing" in bundle.said_of({"statement.html": None})
+    assert "discrepancies.csv: the file's SHA-256" in bundle.said_of({"discrepancies.csv": b"id\n"})
+    assert "manifest does: statement.html" in bundle.said_of({"statement.html": None})
     # with a manifest that was made to fit, the chain of the entries still shows it
     lines = bundle.replaced("ledger.jsonl", b'"amount": 99', b'"amount": 98')
     assert "does not match its hash" in bundle.said_of(lines, fits=True)
@@ -301,8 +301,8 @@ def test_files_of_a_bundle_follow_from_its_ledger(shop: Town, tmp_path: Path) ->
         ("statement.json", b'"unexplained": 0', b'"unexplained": 5', "currencies[0].unexplained is 5, but the ledger in the bundle says 0"),
         ("statement.json", b'"days_not_examined": [', b'"days_not_examined": [], "more": [', "statement.json: days_not_examined"),
         ("certificate.json", b'"left_out": {}', b'"left_out": {"where": 1}', "certificate.json: populations[0].left_out"),
-        ("statement.html", b"-12.50 EUR", b"-12.51 EUR", "statement.html: it is not the page"),
-        ("discrepancies.csv", b",missed_outcome,", b",refund_not_recorded,", "has no refund_not_recorded of pi_"),
+        ("statement.html", b"-12.50 EUR", b"-12.51 EUR", "statement.html: the page differs"),
+        ("discrepancies.csv", b",missed_outcome,", b",refund_not_recorded,", "has no discrepancy refund_not_recorded of pi_"),
         ("discrepancies.csv", b",resolved,", b",corrected,", "state of the missed_outcome of"),
         ("discrepancies.csv", b",12.50,", b",12.51,", "amount_decimal of the missed_outcome of"),
         ("discrepancies.csv", b",succeeded,", b",canceled,", "stripe_status of the"),

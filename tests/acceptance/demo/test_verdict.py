@@ -199,5 +199,5 @@ def test_a_sweep_that_does_nothing_ends_with_1(
     out, err = capsys.readouterr()
     assert "NOT CLEAN. 0 wrong writes," in out
     assert "Ledger: BROKEN." in out
-    assert "is still pending, it must be paid" in err
+    assert "is still pending, but has to be paid" in err
     assert "regressed of pi_" in err

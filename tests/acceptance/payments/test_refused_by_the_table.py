@@ -266,7 +266,7 @@ def test_a_trigger_that_reaches_outside_is_not_tried(open_shop: OpenShop) -> Non
     shop.row(1, "pi_1")
     shop.stripe.serve(payment_intent("pi_1"))
     answer = shop.run("doctor")
-    assert "rule of its triggers may act outside" in answer.out
+    assert "rule, which a trigger of the table calls, may act outside" in answer.out
     assert shop.ask("SELECT is_called FROM tried") == [(False,)]
     assert "was tried on 1 rows" in shop.run("doctor", "--probe").out
     assert shop.ask("SELECT is_called FROM tried") == [(True,)]

@@ -107,7 +107,7 @@ def test_a_close_from_the_first_step_to_the_last(examined: None, visit: Visit) -
     ("values", "hint"),
     [
         ({"from": "2020-01-01", "to": "2020-01-31"}, "which days were examined after the cut-off"),
-        ({"from": "2199-01-01", "to": "2199-01-31"}, "must be a day after its end"),
+        ({"from": "2199-01-01", "to": "2199-01-31"}, "must be a day after the period"),
     ],
 )
 def test_a_refusal_speaks_of_the_page(visit: Visit, values: dict[str, str], hint: str) -> None:
@@ -196,4 +196,4 @@ def test_the_ledger_shows_whole_hashes(stored: str, examined: None, visit: Visit
     text = visit("ana").get("/ledger?action=sweep").text
     assert all(one in text for one in row)
     assert all(one in visit("ana").get("/ledger?download=ledger").text for one in row)
-    assert "Stripe received 30.00 EUR of 2 payments" in visit("ana").get("/ledger").text
+    assert "Stripe received 30.00 EUR from 2 payments" in visit("ana").get("/ledger").text

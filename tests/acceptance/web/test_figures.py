@@ -157,13 +157,13 @@ def test_the_open_figures_of_a_statement_are_tied(ana: TestClient, stored: str) 
     text = ana.get("/statement?from=2026-05-05&to=2026-05-05&cutoff=2027-12-31").text
     said = words(text)
     assert re.search(r"Open at the cut-off, \S+ \S+ 2 12\.00 EUR", said)
-    assert "of it payments of this period 1 5.00 EUR" in said
-    assert "of it carried in: payments created before it 1 7.00 EUR" in said
-    assert "of it payments created after it" not in said
+    assert "of these, from payments of this period 1 5.00 EUR" in said
+    assert "of these, carried in: from payments created before the period 1 7.00 EUR" in said
+    assert "of these, from payments created after the period" not in said
     assert "EUR: carried in from before the period" in said
     assert "pi_april" in said
     assert "Explaining this period's difference: 1 finding," in said
-    assert "Open in the list of discrepancies now: 124 findings," in said
+    assert "Open in the list of discrepancies now: 124 findings." in said
 
 
 def test_the_list_of_a_month_and_of_a_cause(ana: TestClient) -> None:

@@ -1,4 +1,4 @@
-"""Who may see the finance pages: a person with a password, or one whom a trusted proxy names."""
+"""Who may see the finance pages: a person with a password, or one whom a web.trusted_proxies names."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_forged_header_is_refused(site: Site, peer: str) -> None:
     for more in ({}, {"auth": ("ana", PASSWORD)}):
         answer = client.get("/", headers={"X-Forwarded-User": "ana"}, **more)
         assert answer.status_code == 403
-        assert "trusted proxy" in answer.text
+        assert "web.trusted_proxies" in answer.text
         assert "pi_" not in answer.text
 
 

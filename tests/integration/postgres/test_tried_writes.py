@@ -69,4 +69,4 @@ def test_the_check_names_the_columns_of_set(noted):
         checks = list(write_checks("table", database, found, ACCOUNTS, probe=False))
     (fault,) = (check for check in checks if check.level is CheckLevel.FAULT)
     assert 'the write of "paid" and of note ([payments.set.succeeded])' in fault.what
-    assert "is refused by short for 2 of 2" in fault.what
+    assert "by short for 2 of 2" in fault.what

@@ -60,11 +60,11 @@ def test_a_sentence_about_the_schema_is_no_command() -> None:
 
 def test_a_sentence_behind_a_command_is_prose() -> None:
     """Only the lines of the command end with a backslash."""
-    text = "hint: Run: reconciler migrate --daemon-role ROLE. A dry run works without it."
+    text = "hint: Run: reconciler migrate --daemon-role ROLE. A dry run works without this step."
     assert list(wrapped(text, 36)) == [
         "hint: Run: reconciler migrate \\",
         "  --daemon-role ROLE. A dry run",
-        "  works without it.",
+        "  works without this step.",
     ]
 
 

@@ -80,8 +80,8 @@ def test_a_key_file_without_permission(tmp_path: Path) -> None:
     [
         ("pk_live_abcdefgh", "publishable key"),
         ("whsec_abcdefgh", "webhook's signing secret"),
-        ("rk_live_abc def", "no spaces and only ASCII"),
-        ("rk_live_äöü", "no spaces and only ASCII"),
+        ("rk_live_abc def", "has a space, or a character outside ASCII"),
+        ("rk_live_äöü", "has a space, or a character outside ASCII"),
     ],
 )
 def test_another_value_than_a_key_is_refused(tmp_path: Path, key: str, words: str) -> None:

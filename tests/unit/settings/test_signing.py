@@ -139,7 +139,7 @@ def test_endpoints_that_are_accepted(url: str) -> None:
         ("ftp://shop.example/", "not an http or https URL"),
         ("shop.example/hook", "not an http or https URL"),
         ("https://shop.example:port/", "not a URL"),
-        ("https://shop example/", "no spaces"),
+        ("https://shop example/", "has a space"),
     ],
 )
 def test_endpoints_that_are_refused(url: str, said: str) -> None:

@@ -114,11 +114,11 @@ def test_the_page_is_whole_and_runs_nothing(certificate: Certificate) -> None:
         "1 findings of less than 1.00 XYZ",
     ):
         assert said in page
-    assert "does not compare either with the bank" in page
+    assert "compares neither of them with the bank" in page
     assert page.index("Information produced by the entity (IPE)") > page.index(
         "What explains the difference"
     )
-    assert "Not examined: 2026-10-31." in page
+    assert "Days not examined: 2026-10-31." in page
     assert "2 rows, 3.00 EUR" in page
     ET.fromstring(re.sub(r"<!doctype html>|<meta[^>]*>", "", page))
 
@@ -127,9 +127,10 @@ def test_the_lines_end_with_the_certificate(certificate: Certificate) -> None:
     """The terminal shows the same figures, and the program that made it."""
     text = "\n".join(statement_lines(certificate))
     assert "EUR: unexplained 0.00 EUR" in text
-    assert "After the cut-off 1 payment of this period changed" in text
+    assert "After the cut-off, 1 payment of this period changed" in text
     assert (
-        "This month webhooks lost 1 payment worth 12.50 EUR; at the cut-off none was right." in text
+        "This month 1 payment worth 12.50 EUR lost a webhook; at the cut-off none of their rows was right."
+        in text
     )
     assert "reconciler statement 2026-10" in text
     early = replace(SWEEP, facts={})
@@ -210,10 +211,12 @@ def test_the_certificate_says_what_an_auditor_asks(certificate: Certificate) -> 
     assert made["command"] == "reconciler statement 2026-10"
     lines = dict(certificate.lines())
     assert (
-        lines["EUR, left out: rows without a PaymentIntent"]
+        lines["EUR, not counted: rows without a PaymentIntent"]
         == "3, control total 9.00 EUR; of them say paid: 1, control total 4.00 EUR"
     )
-    assert lines["EUR, left out: rows with an id that leads to no PaymentIntent"].startswith("0, ")
+    assert lines["EUR, not counted: rows with an id that leads to no PaymentIntent"].startswith(
+        "0, "
+    )
     assert lines["EUR, payments of Stripe before matching"] == "3, control total 14.20 EUR"
     assert lines["EUR, payments of Stripe that received money"] == "1, control total 13.50 EUR"
     assert made["steps"] is None
@@ -239,4 +242,4 @@ def test_it_says_who_closed_the_period(certificate: Certificate) -> None:
     (found,) = prepared.as_json()["steps"]  # type: ignore[misc]
     assert (found["entry"], found["head"]) == (119, {"seq": 118, "hash": "b" * 64})  # type: ignore[index]
     none = dict(replace(certificate, steps=()).lines())
-    assert none["Closing"] == "no person has prepared or signed the period"
+    assert none["Closing"] == "no person has prepared or signed this period"

@@ -52,10 +52,10 @@ def possible_steps(closing: Closing) -> list[CloseStep]:
 
 def closing_tables(account: str, closing: Closing) -> Iterator[Table[Any]]:
     """The steps, what is not as in the last version any more, and the facts that were found late."""
-    yield Table("steps", "Steps", _STEPS, closing.steps, empty="No step was made yet.")
-    yield Table("changes", "Not as in the last version any more", _CHANGES, closing.changes)
+    yield Table("steps", "Steps", _STEPS, closing.steps, empty="No person has made a step yet.")
+    yield Table("changes", "Changed since the last version", _CHANGES, closing.changes)
     yield Table(
-        "late", "Found after the cut-off, and dated before it", _late(account), closing.late
+        "late", "Dated before the cut-off, but found after it", _late(account), closing.late
     )
 
 
@@ -65,7 +65,9 @@ _STEPS: Final[tuple[Column[Step], ...]] = (
     text_column("Person", lambda step: step.person, note=lambda step: step.asked_by),
     moment_column("As of", lambda step: step.cutoff),
     number_column("Ledger entry", lambda step: step.seq),
-    text_column("Head before it", lambda step: step.head[1][:12] if step.head else ""),
+    text_column(
+        "Ledger's head before the step", lambda step: step.head[1][:12] if step.head else ""
+    ),
 )
 _CHANGES: Final[tuple[Column[FigureChange], ...]] = (
     text_column("Currency", lambda one: one.currency.upper()),

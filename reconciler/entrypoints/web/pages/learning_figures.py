@@ -33,16 +33,16 @@ def learning_figures(figures: OverviewFigures) -> list[Figure]:
     return [
         _agreement(figures),
         Figure(
-            "First known through Reconciler",
+            "Known only through Reconciler",
             _share(corrected, figures.settled),
-            "Of the payments that reached an outcome at Stripe, the part whose webhook never arrived.",
+            "Of the payments that reached an outcome at Stripe: the part whose webhook never arrived.",
         ),
         _delay(figures.delays),
         Figure("Corrected by the service", f"{by_service:,}", "No person had to do anything."),
         Figure(
             "Corrected by a person's sweep",
             f"{corrected - by_service:,}",
-            "A person ran a sweep that may write.",
+            "A person ran a sweep with --apply.",
         ),
         Figure(
             "Closed by themselves",
@@ -50,19 +50,21 @@ def learning_figures(figures: OverviewFigures) -> list[Figure]:
             "A later sweep found that both sides agree, or that another kind fits better.",
         ),
         Figure("Settled by a person", f"{settled:,}", "Resolved or ignored, with a note."),
-        Figure("Opened again", f"{reopened:,}", "A person took a decision back."),
-        Figure("Taken back", f"{reverted:,}", "A person reverted a correction."),
+        Figure("Opened again", f"{reopened:,}", "A person opened a settled discrepancy again."),
+        Figure(
+            "Taken back", f"{reverted:,}", "A person undid a correction with reconciler revert."
+        ),
     ]
 
 
 def _agreement(figures: OverviewFigures) -> Figure:
     name, meaning = (
         "Agreement",
-        "Of the payments that the last whole sweep examined, those without an open discrepancy now, each once.",
+        "Of the payments that the last complete window sweep examined: the part without an open discrepancy now.",
     )
     window = figures.window
     if window is None or not window.examined:
-        return Figure(name, "not known", "No sweep has examined a whole range yet.")
+        return Figure(name, "not known", "No sweep of kind window has been complete yet.")
     agreeing = max(0, window.examined - window.with_discrepancy)
     return Figure(name, _share(agreeing, window.examined), meaning)
 
@@ -71,11 +73,11 @@ def _delay(delays: Delays) -> Figure:
     name = "From Stripe to your row"
     if delays.median is None or delays.slow is None:
         return Figure(name, "not known", "No event of a corrected payment is known.")
-    value = f"{duration_text(delays.median)}, for 95 % within {duration_text(delays.slow)}"
+    value = f"{duration_text(delays.median)}; 95 % within {duration_text(delays.slow)}"
     return Figure(
         name,
         value,
-        f"The median time from the last event to the correction, over {delays.count:,} corrections.",
+        f"The median time from Stripe's last event to the correction of the row, of {delays.count:,} corrections.",
     )
 
 

@@ -121,7 +121,7 @@ def actor_of(body: Mapping[str, object]) -> str:
     """Who asked for it."""
     by, claimed = body.get("asked_by"), body.get("claimed_by")
     name = by if isinstance(by, str) else ""
-    return f"{name} (says: {claimed})" if isinstance(claimed, str) else name
+    return f"{name}, who gave the name {claimed}" if isinstance(claimed, str) else name
 
 
 def entry_text(action: str, body: Mapping[str, object]) -> str:
@@ -172,13 +172,13 @@ def _run_text(action: str, body: Mapping[str, object]) -> str:
 
 def _totals(body: Mapping[str, object]) -> str:
     currency, received = _text(body, "currency"), body.get("received")
-    said = f"Totals of the day in {currency.upper()}"
+    said = f"Totals of a day in {currency.upper()}"
     if not isinstance(received, Mapping):
         return said
     count, amount = received.get("count"), received.get("amount")
     if not isinstance(count, int) or not isinstance(amount, int):
         return said
-    return f"{said}: Stripe received {money_text(Money(amount, currency))} of {count:,} payments"
+    return f"{said}: Stripe received {money_text(Money(amount, currency))} from {count:,} payments"
 
 
 def _period(body: Mapping[str, object]) -> str:

@@ -93,7 +93,10 @@ def payment(call: Call) -> View:
     account = call.account(accounts)
     name = call.text("name")
     if account is None or name is None:
-        raise NotFoundError("The address names no payment.", "Search for it in the discrepancies.")
+        raise NotFoundError(
+            "The address of this page names no payment.",
+            "Search for the payment in the discrepancies.",
+        )
     records = call.records.payment(account, name)
     if not records.discrepancies and not records.entries:
         raise NotFoundError(
@@ -245,7 +248,7 @@ def _url(call: Call, records: PaymentRecords) -> str | None:
 def _story(records: PaymentRecords) -> Iterator[Moment]:
     yield from _of_evidence(records)
     for event in records.events:
-        pending = "" if event.delivered else "a delivery of it was pending"
+        pending = "" if event.delivered else "a webhook of this event was not delivered yet"
         if event.type == _FAILED:
             why = f"declined: {event.failure_code}" if event.failure_code else "declined"
             detail = f"{why}, {pending}" if pending else why
@@ -286,7 +289,7 @@ def _of_acceptances(records: PaymentRecords) -> Iterator[Moment]:
         elif one.state == "expired":
             why = (
                 one.answer
-                or "no process of Reconciler had begun it: accept again when the service runs"
+                or "the service had not begun to write: accept again when the service runs"
             )
             yield Moment(one.expires_at, "Reconciler", f"Not done in time: {why}", number)
 

@@ -147,7 +147,11 @@ def _lines_table(one: CurrencyStatement) -> Table[Line]:
         Line("Stripe received", one.stripe_count, money(one.stripe)),
         Line("Difference", None, money(one.difference), is_total=True),
         *(
-            Line(f"of it {words(kind).lower()}", by_kind[kind].count, money(by_kind[kind].amount))
+            Line(
+                f"explained: {words(kind).lower()}",
+                by_kind[kind].count,
+                money(by_kind[kind].amount),
+            )
             for kind in _ordered(by_kind)
         ),
         *(
@@ -158,9 +162,13 @@ def _lines_table(one: CurrencyStatement) -> Table[Line]:
                 note=_names(payments),
             )
             for name, amount, payments in (
-                ("of it rows created on another day", one.moved, one.moved_payments),
-                ("of it a webhook that may be on its way", one.waiting, one.waiting_payments),
-                ("of it nothing kept on either side", one.returned, one.returned_payments),
+                ("explained: rows created on another day", one.moved, one.moved_payments),
+                ("explained: a webhook may be on its way", one.waiting, one.waiting_payments),
+                (
+                    "explained: all money went back on both sides",
+                    one.returned,
+                    one.returned_payments,
+                ),
             )
             if amount or payments[0]
         ),

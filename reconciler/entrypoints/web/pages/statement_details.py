@@ -30,9 +30,9 @@ from reconciler.entrypoints.web.tables import (
 from reconciler.entrypoints.web.templating import words
 
 OPEN_PARTS: Final = {
-    PartOfOpen.OF_PERIOD: "of it payments of this period",
-    PartOfOpen.CARRIED_IN: "of it carried in: payments created before it",
-    PartOfOpen.LATER: "of it payments created after it",
+    PartOfOpen.OF_PERIOD: "of these, from payments of this period",
+    PartOfOpen.CARRIED_IN: "of these, carried in: from payments created before the period",
+    PartOfOpen.LATER: "of these, from payments created after the period",
 }
 
 
@@ -43,8 +43,8 @@ def sentences(found: Statement, one: CurrencyStatement) -> Sequence[str]:
     if small.count:
         limit, total = Money(one.materiality, one.currency), Money(small.amount, one.currency)
         below = (
-            f"{small.count:,} findings of less than {money_text(limit)} each are not listed one by one; together they are"
-            f" {money_text(total)}. They are in every sum and in the files."
+            f"{small.count:,} findings of less than {money_text(limit)} each are not listed one by one; together "
+            f"they are {money_text(total)}. Every sum and every file includes them."
         )
     said = (
         statement_text.lost_webhooks(found.period, one),
@@ -68,10 +68,11 @@ def open_by_creation(
 def open_counts(one: CurrencyStatement, listed: int) -> str:
     """How the numbers of the page and of the list of discrepancies fit together. ``listed`` are open in the list now."""
     return (
-        f"Explaining this period's difference: {_findings(len(one.items))}, each as it was when its day was examined."
-        f" Open in the whole account at the cut-off: {_findings(one.closing.count)} with a difference of money, also those that a"
-        f" person resolved or ignored. Open in the list of discrepancies now: {_findings(listed)}, also those without such a"
-        " difference and those found after the cut-off."
+        f"Explaining this period's difference: {_findings(len(one.items))}, each as it was when its day was "
+        f"examined. Open in the whole account at the cut-off: {_findings(one.closing.count)} with a difference of "
+        "money. This number includes findings that a person resolved or ignored. Open in the list of discrepancies "
+        f"now: {_findings(listed)}. This number includes findings without a difference of money, and those found "
+        "after the cut-off."
     )
 
 
