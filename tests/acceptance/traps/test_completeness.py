@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
+from reconciler.adapters.stripe_gateway import Retries, StripeGateway
 from reconciler.sandbox import PaymentKind, RequestFault, make
+from reconciler.wiring import account as account_wiring
 from tests.acceptance.installation import EVENTS, LIST, NOW, RETRIEVE, Installation
 
 
@@ -163,8 +166,12 @@ def test_polling_does_not_stop_silently(installation: Installation) -> None:
         assert report["discrepancies"]["exhausted"] == 2
 
 
-def test_an_unavailable_stripe_ends_the_sweep_with_a_reason(installation: Installation) -> None:
+def test_an_unavailable_stripe_ends_the_sweep_with_a_reason(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A sweep over many payments does not try each of them, says why it stopped, and is not complete."""
+    once = partial(StripeGateway, retries=Retries(attempts=1))
+    monkeypatch.setattr(account_wiring, "StripeGateway", once)
     for key in range(320):
         installation.add_payment(key)
     installation.stripe.faults.script(RequestFault.BAD_GATEWAY, times=100_000)
@@ -173,6 +180,7 @@ def test_an_unavailable_stripe_ends_the_sweep_with_a_reason(installation: Instal
     assert answer.json["complete"] is False
     assert "502" in answer.json["stopped"]
     assert answer.json["stopped"].split()[0] in answer.err
+    assert installation.stripe.requests.count() < 320
     assert set(installation.statuses().values()) == {"pending"}
 
 

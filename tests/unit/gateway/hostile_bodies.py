@@ -6,6 +6,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from tests.unit.gateway.canned_server import charge, event, intent, page, reply
@@ -80,6 +81,7 @@ REFUSED: dict[str, Callable[[], bytes]] = {
 }
 
 
+@cache
 def bomb() -> bytes:
     """Two hundred megabytes of spaces as a gzip body of two hundred kilobytes."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
