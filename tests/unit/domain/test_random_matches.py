@@ -17,7 +17,7 @@ from tests.unit.domain.random_matches import Example, correctable_example, examp
 from tests.unit.domain.samples import NOW, WRITTEN
 from tests.unit.domain.seeds import seeds
 
-FEW = 1000
+FEW = 2000
 
 
 @seeds(few=FEW, many=40_000)
