@@ -42,6 +42,7 @@ PROGRESS_SECONDS: Final = 0.5
 """How often the service stores how far the sweep is."""
 LINES: Final = "lines"
 """The option of a request that asks for every line. A service of an earlier version hands over only the first lines."""
+MAY_BE_ASKED: Final = "The command was interrupted while it asked the service for the sweep, which may make it. reconciler status shows it."
 _WITHDRAWN: Final = "The command that asked for the sweep has withdrawn the request."
 
 
@@ -149,16 +150,17 @@ def hand_over(
             f'The service {service.holder} holds account {account} in the mode "report": this sweep will only record'
             " findings, and change no row."
         )
-    # from here on the sweep belongs to the service, also if this command ends
-    number = requests.ask(
-        request.asked_by, {**as_options(request), LINES: requester.wants_every_line}
-    )
+    number: int | None = None
     try:
+        # from here on the sweep belongs to the service, also if this command ends
+        number = requests.ask(
+            request.asked_by, {**as_options(request), LINES: requester.wants_every_line}
+        )
         state = _wait_for_answer(requests, number, clock, progress)
     except KeyboardInterrupt:
         report = SweepReport.of(request, account, Mode(service.mode))
         report.complete = False
-        report.stopped = _stop_waiting(requests, number)
+        report.stopped = MAY_BE_ASKED if number is None else _stop_waiting(requests, number)
         return report
 
     if state is None:

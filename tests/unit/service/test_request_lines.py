@@ -26,7 +26,7 @@ from reconciler.engine.report import (
     Writing,
 )
 from reconciler.engine.requester import NoRequester, Requester
-from reconciler.engine.sweep_requests.hand_over import hand_over, serve_next
+from reconciler.engine.sweep_requests.hand_over import MAY_BE_ASKED, hand_over, serve_next
 from reconciler.engine.sweep_requests.request_lines import LINES_A_PAGE
 from reconciler.errors import ReconcilerError
 from tests.unit.domain.samples import NOW
@@ -153,3 +153,16 @@ def test_a_page_that_is_gone_or_not_readable_is_an_error(
     )
     with pytest.raises(ReconcilerError, match=r"is gone|another version"):
         previewed(requests)
+
+
+def test_an_interruption_while_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The request may be stored already: the report says that the service may make the sweep."""
+    requests = Requests()
+
+    def ask(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(requests, "ask", ask)
+    answer = hand_over(requests, PREVIEW, "default", ManualClock(NOW), NoProgress())  # type: ignore[arg-type]
+    assert answer is not None
+    assert (answer.complete, answer.stopped) == (False, MAY_BE_ASKED)
