@@ -250,6 +250,15 @@ def test_a_row_of_another_day_is_moved() -> None:
     assert body((undated, Keep()), day=before) == {}
 
 
+def test_the_rows_of_one_payment_are_one_payment() -> None:
+    """Its money is that of both rows."""
+    earlier = CREATED - timedelta(days=1)
+    rows = [payment(Outcome.SUCCEEDED, key=key, created=earlier) for key in ("p1", "p2")]
+    found = body((match_of(SUCCEEDED, *rows), Keep()))
+    named = {"amount": -2 * AMOUNT, "count": 1, "payments": [SUCCEEDED.id]}
+    assert found["moved_by_day"] == {earlier.date().isoformat(): named}
+
+
 def test_a_row_that_was_pointed_at_the_paying_intent() -> None:
     """Its money is on the paying intent's day."""
     paying = replace(SUCCEEDED, id="pi_2", created=CREATED + timedelta(days=2))

@@ -124,6 +124,9 @@ def test_what_came_after_the_cutoff_changes_no_figure() -> None:
         "pi_4": (-700, -700, "ignored"),
     }
     assert eur.subsequent[-1].at == more.at
+    for event in eur.subsequent:
+        amounts = [0 if item is None else item.amount for item in (event.before, event.after)]
+        assert [event.amount_before, event.amount_after] == amounts
 
 
 def test_every_item_of_the_roll_forward_is_known() -> None:
