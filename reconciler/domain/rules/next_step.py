@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from reconciler.domain.findings.discrepancy import Kind, Reason, Severity
+from reconciler.domain.findings.discrepancy import Kind, Reason
 from reconciler.domain.model.intent import Intent, MissingIntent
 from reconciler.domain.model.match import Match
 from reconciler.domain.outcome import NEXT_STEP
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
+from reconciler.domain.rules.leading_finding import first_to_settle, number_to_settle, rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +188,9 @@ def next_step(
             step = step_for(Kind.MISSED_OUTCOME, None, subject)
             return NextStep(f"{step.text} Then: {NEXT_STEP[outcome]}", step.command)
         case Flag(findings):
-            order = list(Severity)
-            worst = max(
-                findings, key=lambda found: (not found.kind.is_side, order.index(found.severity))
-            )
-            number = numbers.get(worst.kind)
-            named = Subject(subject.payment_intent, number, subject.account)
+            worst = max(first_to_settle(findings), key=lambda one: rank(one.kind, one.severity))
+            about = worst.payment_intent or subject.payment_intent
+            named = Subject(about, number_to_settle(worst.kind, numbers), subject.account)
             return step_for(worst.kind, worst.reason, named)
         case _ as unreachable:
             assert_never(unreachable)

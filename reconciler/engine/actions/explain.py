@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from reconciler.domain.findings.discrepancy import State, StoredDiscrepancy
+from reconciler.domain.findings.discrepancy import Finding, Kind, State, StoredDiscrepancy
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.model.intent import Charge, Event, Intent, MissingIntent
 from reconciler.domain.model.looked_up_id import pair_of_charge, pair_of_session
-from reconciler.domain.model.match import Match, Rules
+from reconciler.domain.model.match import Match, PaidSibling, Rules
 from reconciler.domain.model.match_facts import FactNeededError, OrderFacts, Question
 from reconciler.domain.model.money_back import Dispute
 from reconciler.domain.model.page import Loaded
@@ -54,6 +54,12 @@ class Explanation:
     """The disputes of the latest charge, newest first, if the charge or the row says that there is one."""
     standing: Discrepancy | None = None
     """The open discrepancy that comes before what both sides say now; None if none does."""
+    order: str | None = None
+    """The order of the payment if orders are linked, so that Stripe was asked for its other PaymentIntents; else None."""
+    other_intents: tuple[Intent, ...] = ()
+    """The other PaymentIntents at Stripe that name the order, oldest first."""
+    knows_order: bool = True
+    """Whether ``other_intents`` are all of them."""
 
 
 def explain_intent(
@@ -142,9 +148,10 @@ def _explain(
     # the same steps as in a sweep, so that the explanation is what a sweep would decide
     loaded = store.load([intent_id], [order] if order else [])
     match = _match(stripe, store, account, intent, loaded, rules)
+    match, facts = _with_order(stripe, store, rules, match)
     events = tuple({event.id: event for event in (*loaded.events, *recent)}.values())
     stored = tuple(item for item in loaded.known if item.intent == intent_id)
-    match, decision = _decide(stripe, store, rules, match, now, events, stored)
+    match, decision = _decide(stripe, store, rules, match, now, events, stored, facts)
     match = _with_disputes(stripe, match)
     numbers = {item.kind: item.id for item in stored if item.state is State.OPEN}
     subject = Subject(intent_id, account=named_account)
@@ -159,7 +166,34 @@ def _explain(
         deadline=known_deadline(intent) if isinstance(intent, Intent) else None,
         now=now,
         disputes=match.facts.disputes or (),
+        order=None if facts is None else match.order,
+        other_intents=() if facts is None else _others(facts, intent_id),
+        knows_order=facts is None or facts.is_complete,
     )
+
+
+def _with_order(
+    stripe: Stripe, store: Store, rules: Rules, match: Match
+) -> tuple[Match, OrderFacts | None]:
+    """The match with the paid PaymentIntents of its order, and all that is known of the order; None if it is not linked.
+
+    A sweep meets them one after the other. A person who asks about one payment wants to hear of the other now.
+    """
+    if rules.link_metadata is None or match.order is None:
+        return match, None
+    facts = _order_facts(stripe, store, rules, match.order)
+    known = {match.intent.id, *(one.payment_intent for one in match.siblings)}
+    paid = tuple(
+        PaidSibling.of_intent(one, None)
+        for one in facts.intents
+        if one.is_paid and one.id not in {*known, *facts.held} and rules.owns(one)
+    )
+    return replace(match, siblings=(*match.siblings, *paid)), facts
+
+
+def _others(facts: OrderFacts, intent_id: str) -> tuple[Intent, ...]:
+    others = (one for one in facts.intents if one.id != intent_id)
+    return tuple(sorted(others, key=lambda one: (one.created, one.id)))
 
 
 def _with_disputes(stripe: Stripe, match: Match) -> Match:
@@ -178,6 +212,7 @@ def _decide(
     now: datetime,
     events: tuple[Event, ...],
     stored: tuple[StoredDiscrepancy, ...],
+    known_order: OrderFacts | None,
 ) -> tuple[Match, Decision]:
     """The decision, after everything that it depends on was read; and the match with what was read."""
     while True:
@@ -188,7 +223,7 @@ def _decide(
         if question is Question.ORDER:
             order = OrderFacts(is_complete=True)
             if match.order is not None:
-                order = _order_facts(stripe, store, rules, match.order)
+                order = known_order or _order_facts(stripe, store, rules, match.order)
             paid = store.unmatched_payments()
             match = replace(match, facts=replace(match.facts, order=order, unmatched_paid=paid))
         else:
@@ -263,7 +298,22 @@ def rule_text(match: Match, decision: Decision) -> str:
                 finding.kind.value + (f" ({finding.reason.value})" if finding.reason else "")
                 for finding in findings
             )
-            return f"{sides}. Reconciler does not correct this by itself: {kinds}."
+            twice = [paid_twice_text(one) for one in findings if one.kind is Kind.DUPLICATE_PAYMENT]
+            return " ".join(
+                (f"{sides}. Reconciler does not correct this by itself: {kinds}.", *twice)
+            )
+
+
+def paid_twice_text(finding: Finding) -> str:
+    """Which two payments of an order a finding ``duplicate_payment`` is about."""
+    order, key = finding.local.get("order"), finding.evidence.get("also_paid_key")
+    other = finding.evidence.get("also_paid_by")
+    rows = f"row {', '.join(finding.keys)}" if finding.keys else "no row"
+    first = other if key is None else (f"{other} (row {key})" if other else f"row {key}")
+    return (
+        f"Order {order or 'of this payment'} was paid twice, {finding.stake} each time:"
+        f" by {first} and by {finding.payment_intent} ({rows})."
+    )
 
 
 def _sides_text(match: Match, intent: Intent) -> str:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final, assert_never
+from typing import assert_never
 
-from reconciler.domain.findings.discrepancy import Kind, Severity, State
+from reconciler.domain.findings.discrepancy import Kind, State
 from reconciler.domain.findings.history_item import HistoryEvent, HistoryItem
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
+from reconciler.domain.rules.leading_finding import first_to_settle, rank
 from reconciler.domain.rules.next_step import NextStep, Subject, step_for
-from reconciler.engine.actions.explain import AGREED, Explanation
+from reconciler.engine.actions.explain import AGREED, Explanation, paid_twice_text
 from reconciler.engine.actions.find_payment import LocalSide
+from reconciler.engine.actions.paid_twice import open_second_payments, with_second_payments
 from reconciler.masking import storable
-
-_SEVERITIES: Final = tuple(Severity)
 
 
 def with_records(found: Explanation, local: LocalSide, named_account: str | None) -> Explanation:
@@ -29,8 +29,15 @@ def with_records(found: Explanation, local: LocalSide, named_account: str | None
     payer_of = worst_open(local.payer_of)
     if payer_of is not None:
         return _of_the_payer(found, payer_of, named_account)
+    second = open_second_payments(local)
+    if second:
+        return with_second_payments(found, second, local, named_account)
+    settled = _settled_by_person(found, local)
+    if settled is not None:
+        return replace(found, next_step=NextStep(settled))
     ended = [one for one in local.discrepancies if _has_ended(one, found)]
-    standing = worst_open(one for one in local.discrepancies if one not in ended)
+    own = [one for one in local.discrepancies if one not in ended]
+    standing = worst_open(own)
     if standing is not None and _comes_first(standing, found.decision):
         agreed = found.rule.replace(
             AGREED, "For this PaymentIntent itself, both sides say the same."
@@ -42,14 +49,34 @@ def with_records(found: Explanation, local: LocalSide, named_account: str | None
     waiting = _not_delivered(local.history)
     if standing is None and isinstance(found.decision, Keep) and waiting is not None:
         step = NextStep(f"{found.next_step.text} {waiting}", "reconciler status")
-        return replace(found, next_step=step)
+        found = replace(found, next_step=step)
+    others = worst_open(local.of_order)
+    if standing is None and others is not None:
+        text = f"{found.next_step.text} But look at the rest of its order too. {discrepancy_text(others)}"
+        command = found.next_step.command or f"reconciler explain --discrepancy {others.id}"
+        return replace(found, next_step=NextStep(text, command))
     return found
+
+
+def _settled_by_person(found: Explanation, local: LocalSide) -> str | None:
+    """That a person has settled all that a sweep would find, with the same values on both sides; None if not."""
+    if not isinstance(found.decision, Flag):
+        return None
+    settled = {(one.subject, one.fingerprint): one for one in local.all_discrepancies}
+    met = [settled.get((one.subject, one.fingerprint)) for one in found.decision.findings]
+    people = {one.id: one.resolved_by for one in met if one is not None and one.state.is_by_person}
+    if not met or any(one is None or one.id not in people for one in met):
+        return None
+    numbers = ", ".join(map(str, sorted(people)))
+    by = ", ".join(dict.fromkeys(who for who in people.values() if who))
+    said = "discrepancy {}" if len(people) == 1 else "discrepancies {}"
+    return f"Nothing: {by or 'a person'} has settled {said.format(numbers)}, and both sides say the same as then."
 
 
 def worst_open(discrepancies: Iterable[Discrepancy]) -> Discrepancy | None:
     """The open discrepancy that a person settles first; None if none is open."""
-    opened = [one for one in discrepancies if one.state is State.OPEN]
-    return max(opened, key=lambda one: (_rank(one.kind, one.severity), -one.id), default=None)
+    opened = first_to_settle(one for one in discrepancies if one.state is State.OPEN)
+    return max(opened, key=lambda one: (rank(one.kind, one.severity), -one.id), default=None)
 
 
 def discrepancy_text(one: Discrepancy) -> str:
@@ -58,6 +85,8 @@ def discrepancy_text(one: Discrepancy) -> str:
     about += [f"order {one.order}"] if one.order else []
     of = f" of {', '.join(about)}" if about else ""
     said = f"Discrepancy {one.id} ({one.kind.value}, {one.severity.value}){of} is open"
+    if one.kind is Kind.DUPLICATE_PAYMENT:
+        return f"{said}. {paid_twice_text(one.finding)}"
     paying = one.evidence.get("paying_intent")
     if not isinstance(paying, str):
         return f"{said}: {one.stake} at stake."
@@ -142,12 +171,8 @@ def _comes_first(one: Discrepancy, decision: Decision) -> bool:
         case Wait() | Correct():
             return is_paid_otherwise
         case Flag(findings):
-            worst = max(_rank(item.kind, item.severity) for item in findings)
-            return is_paid_otherwise or _rank(one.kind, one.severity) > worst
-
-
-def _rank(kind: Kind, severity: Severity) -> tuple[bool, int]:
-    return not kind.is_side, _SEVERITIES.index(severity)
+            worst = max(rank(item.kind, item.severity) for item in findings)
+            return is_paid_otherwise or rank(one.kind, one.severity) > worst
 
 
 def _step(one: Discrepancy, named_account: str | None) -> NextStep:

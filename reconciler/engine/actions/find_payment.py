@@ -53,6 +53,10 @@ class PaymentRecords(Protocol):
         """The open discrepancies of these accounts that name this PaymentIntent as the one that paid the order."""
         ...
 
+    def of_orders(self, account: str, orders: Sequence[str]) -> tuple[Discrepancy, ...]:
+        """The discrepancies of an account about these orders that are open, or that a person settled, by number."""
+        ...
+
     def discrepancy(self, number: int, account: str | None = None) -> Discrepancy | None:
         """The discrepancy of this number, of any account if none is given."""
         ...
@@ -95,12 +99,14 @@ class LocalSide:
     history: tuple[HistoryItem, ...] = ()
     payer_of: tuple[Discrepancy, ...] = ()
     """The open discrepancies of other PaymentIntents that name this one as the one that paid the order."""
+    of_order: tuple[Discrepancy, ...] = ()
+    """Those of the other payments and rows of its order that are open, or that a person settled."""
 
     @property
-    def discrepancies_and_payers(self) -> tuple[Discrepancy, ...]:
-        """All discrepancies that a person sees with the payment, each once."""
-        more = [one for one in self.payer_of if one not in self.discrepancies]
-        return (*self.discrepancies, *more)
+    def all_discrepancies(self) -> tuple[Discrepancy, ...]:
+        """All discrepancies that a person sees with the payment, each once: its own, and those of its order."""
+        every = (*self.discrepancies, *self.payer_of, *self.of_order)
+        return tuple({(one.account, one.id): one for one in every}.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +174,12 @@ class PaymentFinder:
         history = self.records.history(named.account, tuple(names), discrepancies)
         intent = named.payment_intent
         payer_of = self.records.naming_payer([named.account], intent) if intent else ()
-        return LocalSide(named, discrepancies, history, payer_of)
+        orders = [row.payment.order for row in named.rows] + [one.order for one in discrepancies]
+        about = tuple(dict.fromkeys(storable(order) for order in orders if order))
+        known = {one.id for one in (*discrepancies, *payer_of)}
+        of_order = self.records.of_orders(named.account, about) if about else ()
+        others = tuple(one for one in of_order if one.id not in known)
+        return LocalSide(named, discrepancies, history, payer_of, others)
 
     def in_account(self, named: NamedPayment, account: str, intent: str | None) -> NamedPayment:
         """The same payment, now that its account and PaymentIntent are known from Stripe."""

@@ -77,7 +77,7 @@ def _has_row_of_no_account(named: NamedPayment) -> bool:
 
 def _stored_text(local: LocalSide) -> str:
     """What Reconciler knows of the payment from before: what is open, else what happened last."""
-    standing = worst_open(local.discrepancies_and_payers)
+    standing = worst_open(local.all_discrepancies)
     if standing is not None:
         return discrepancy_text(standing)
     if local.history:

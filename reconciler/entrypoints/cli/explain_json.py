@@ -38,8 +38,9 @@ def explained_json(
         "attempts": [] if found is None else [_attempt(charge) for charge in found.attempts],
         "disputes": [] if found is None else [_dispute(one) for one in found.disputes],
         "events": [] if found is None else [_event(event) for event in found.events],
+        "order": None if found is None or found.order is None else _order(found),
         "history": [_history(item) for item in local.history],
-        "discrepancies": [_discrepancy(item) for item in local.discrepancies_and_payers],
+        "discrepancies": [_discrepancy(item) for item in local.all_discrepancies],
         "decision": None if found is None else _decision_and_standing(found),
         "rule": None if found is None else found.rule,
         "next_step": {"text": step.text, "command": step.command},
@@ -95,6 +96,25 @@ def _stripe(intent: Intent | MissingIntent) -> Mapping[str, object]:
     if isinstance(intent, MissingIntent):
         return {"missing": True, "other_mode": intent.other_mode, "request_id": intent.request_id}
     return {"missing": False, **stripe_values(intent), "evidence": evidence(intent)}
+
+
+def _order(found: Explanation) -> Mapping[str, object]:
+    return {
+        "name": found.order,
+        "other_payment_intents": [
+            {
+                "payment_intent": one.id,
+                "created": one.created,
+                "status": one.status,
+                "outcome": one.outcome.value,
+                "amount": one.amount,
+                "amount_received": one.amount_received,
+                "currency": one.currency,
+            }
+            for one in found.other_intents
+        ],
+        "is_complete": found.knows_order,
+    }
 
 
 def _next_action(intent: Intent | MissingIntent) -> Mapping[str, object] | None:

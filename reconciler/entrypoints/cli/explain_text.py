@@ -53,6 +53,14 @@ _DISPUTES = (
         "disputed", lambda one: money_text(Money(one.amount, one.currency)), right=True
     ),
 )
+_OTHER_INTENTS = (
+    OutputColumn[Intent]("PaymentIntent", lambda one: one.id),
+    OutputColumn[Intent]("status", lambda one: one.status),
+    OutputColumn[Intent](
+        "received", lambda one: money_text(Money(one.amount_received, one.currency)), right=True
+    ),
+    OutputColumn[Intent]("created", lambda one: moment_text(one.created)),
+)
 _EVENTS = (
     OutputColumn[Event]("event", lambda event: event.id),
     OutputColumn[Event]("when", lambda event: moment_text(event.created)),
@@ -80,6 +88,7 @@ _DISCREPANCIES = (
     OutputColumn[Discrepancy]("reason", lambda item: item.reason or ""),
     OutputColumn[Discrepancy]("note", lambda item: item.note or ""),
 )
+_ABOUT = OutputColumn[Discrepancy]("PaymentIntent", lambda item: item.payment_intent or "")
 _NAMED = (
     OutputColumn[NamedPayment]("as", lambda one: " and ".join(item.value for item in one.read_as)),
     OutputColumn[NamedPayment]("account", lambda one: one.account or _column_texts(one)),
@@ -124,10 +133,11 @@ def write_explained(local: LocalSide, found: Explanation | None) -> None:
         write_line()
         write_line("History")
         write_table(non_empty(_HISTORY, local.history), local.history, indent=2)
-    discrepancies = local.discrepancies_and_payers
+    discrepancies = local.all_discrepancies
     if discrepancies:
         write_line()
-        write_table(non_empty(_DISCREPANCIES, discrepancies), discrepancies)
+        others = (_ABOUT,) if local.payer_of or local.of_order else ()
+        write_table(non_empty((*_DISCREPANCIES, *others), discrepancies), discrepancies)
     if found is not None:
         _write_stripe(found)
         _write_verdict(found)
@@ -177,6 +187,15 @@ def _write_stripe(found: Explanation) -> None:
     if found.events:
         write_line()
         write_table(_EVENTS, found.events)
+    if found.other_intents:
+        write_line()
+        write_line(f"Other PaymentIntents of order {found.order}")
+        write_table(_OTHER_INTENTS, found.other_intents, indent=2)
+    if not found.knows_order:
+        write_line()
+        write_line(
+            f"Order {found.order} may have more PaymentIntents at Stripe than are known here."
+        )
 
 
 def _stripe_pairs(intent: Intent, found: Explanation) -> list[tuple[str, str]]:

@@ -44,6 +44,9 @@ class NoRecords:
     def naming_payer(self, accounts: Sequence[str], intent: str) -> tuple[Discrepancy, ...]:
         return ()
 
+    def of_orders(self, account: str, orders: Sequence[str]) -> tuple[Discrepancy, ...]:
+        return ()
+
     def discrepancy(self, number: int, account: str | None = None) -> Discrepancy | None:
         return None
 

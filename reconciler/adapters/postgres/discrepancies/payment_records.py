@@ -55,6 +55,19 @@ class PostgresPaymentRecords:
             ).fetchall()
         return tuple(one for row in rows if (one := self.discrepancy(row[1], row[0])) is not None)
 
+    def of_orders(self, account: str, orders: Sequence[str]) -> tuple[Discrepancy, ...]:
+        """The discrepancies of an account about these orders that are open, or that a person settled, by number."""
+        if not self._can_read_schema:
+            return ()
+        parameters = {"account": account, "orders": list(orders)}
+        with self._database.connection("reading the discrepancies of an order") as connection:
+            rows = connection.execute(
+                STATEMENTS["discrepancies"]["discrepancies_of_orders"], parameters
+            ).fetchall()
+        numbers = sorted(number for (number,) in rows)
+        found = (self.discrepancy(number, account) for number in numbers)
+        return tuple(one for one in found if one is not None)
+
     def discrepancy(self, number: int, account: str | None = None) -> Discrepancy | None:
         """The discrepancy of this number, of any account if none is given."""
         if not self._can_read_schema:

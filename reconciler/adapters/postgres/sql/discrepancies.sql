@@ -333,6 +333,15 @@ WHERE account OPERATOR(pg_catalog.=) ANY(%(accounts)s)
     AND (subject OPERATOR(pg_catalog.=) ANY(%(subjects)s) OR payment_intent OPERATOR(pg_catalog.=) ANY(%(subjects)s))
 ORDER BY account, id
 
+-- name: discrepancies_of_orders
+-- A person asks about one payment of an order, and another one of it may have been paid too. A few tell that, open ones first.
+SELECT id
+FROM reconciler.discrepancies
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND order_reference OPERATOR(pg_catalog.=) ANY(%(orders)s)
+    AND state OPERATOR(pg_catalog.=) ANY(ARRAY['open', 'resolved', 'ignored'])
+ORDER BY state OPERATOR(pg_catalog.=) 'open' DESC, id DESC
+LIMIT 20
+
 -- name: discrepancies_of_payer
 -- Only an open one tells a person what to do with the PaymentIntent that no row holds; its order is that of the row.
 SELECT account, id
