@@ -28,7 +28,7 @@ def rank(kind: Kind, severity: Severity) -> tuple[bool, int]:
 def first_to_settle(found: Iterable[Found]) -> tuple[Found, ...]:
     """The findings that may come first: the missing row of a second payment of an order never does.
 
-    Its order has a row, so that nobody looks for one: that the order was paid twice comes first.
+    Its order has a row, and none is to be looked for: that the order was paid twice comes first.
     """
     every = tuple(found)
     if not any(one.kind is Kind.DUPLICATE_PAYMENT for one in every):

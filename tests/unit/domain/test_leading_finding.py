@@ -14,7 +14,7 @@ REFUND = replace(OPEN, id=10, kind=Kind.REFUND_DRIFT)
 
 
 def test_a_second_payment_comes_before_its_missing_row() -> None:
-    """Nobody looks for the order of a payment that is known to have been paid twice."""
+    """No person looks for the order of a payment whose order is known to have been paid twice."""
     assert first_to_settle([MISSING, REFUND, TWICE]) == (REFUND, TWICE)
     assert first_to_settle([MISSING, REFUND]) == (MISSING, REFUND)
     assert rank(Kind.REFUND_DRIFT, Severity.INFO) > rank(Kind.OVERDUE, Severity.CRITICAL)
