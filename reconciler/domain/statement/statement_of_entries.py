@@ -19,7 +19,7 @@ from reconciler.domain.statement.later_records import (
     read_money_back,
 )
 from reconciler.domain.statement.period import Period
-from reconciler.domain.statement.reconciling_item import FindingRecord, histories
+from reconciler.domain.statement.reconciling_item import DIFFERS_STILL, FindingRecord, histories
 from reconciler.domain.statement.recorded_day import read_day
 from reconciler.domain.statement.statement import Statement, statement_of
 
@@ -36,7 +36,7 @@ class EntriesOfStatement:
         self._cut = cut
         self._sweeps: list[WindowSweep] = []
         self._days: list[DayEntry] = []
-        self._findings: list[FindingRecord] = []
+        self._findings: dict[tuple[str, str], list[FindingRecord]] = {}
         self._later_sweeps: list[WindowSweep] = []
         self._later_days: list[DayEntry] = []
         self._money_back: list[MoneyBackFinding] = []
@@ -51,7 +51,7 @@ class EntriesOfStatement:
         body: Mapping[str, Any] = entry.body
         match entry.action:
             case Action.FINDING_OPENED | Action.FINDING_CHANGED:
-                self._findings.append(_finding(entry.seq, entry.at, body))
+                self._add_finding(_finding(entry.seq, entry.at, body))
                 if entry.at > self._cut and body["kind"] in MONEY_BACK_KINDS:
                     self._money_back += read_money_back(entry.seq, entry.at, entry.action, body)
             case Action.DAY_TOTALS:
@@ -60,8 +60,7 @@ class EntriesOfStatement:
                     (self._days if entry.at <= self._cut else self._later_days).append(day)
             case Action.SWEEP if "days" in body:
                 if body["timezone"] == str(self._period.zone):
-                    sweeps = self._sweeps if entry.at <= self._cut else self._later_sweeps
-                    sweeps.append(_sweep(entry.seq, entry.at, body))
+                    self._add_sweep(_sweep(entry.seq, entry.at, body))
             case Action.ASSIGNMENT:
                 self._owners[body["subject"], body["kind"]] = body["owner"]
             case action if action in _STEPS and self._is_of_period(body):
@@ -69,20 +68,40 @@ class EntriesOfStatement:
             case _:
                 pass
 
+    def _add_finding(self, record: FindingRecord) -> None:
+        """Keep the record, unless the statement is not about its finding: a year has many, and they are in memory."""
+        name = record.subject, record.kind
+        records = [*self._findings.get(name, ()), record]
+        created = [one.payment_created for one in records if one.payment_created is not None]
+        is_of_period = any(self._period.start <= one < self._period.end for one in created)
+        if (
+            record.at <= self._period.start
+            and record.state not in DIFFERS_STILL
+            and not is_of_period
+        ):
+            # it was over when the period began, so what follows begins anew
+            self._findings.pop(name, None)
+        else:
+            self._findings[name] = records
+
+    def _add_sweep(self, sweep: WindowSweep) -> None:
+        if sweep.first <= self._period.last and sweep.last >= self._period.first:
+            (self._sweeps if sweep.at <= self._cut else self._later_sweeps).append(sweep)
+
     def _is_of_period(self, body: Mapping[str, Any]) -> bool:
         days = {"first": self._period.first.isoformat(), "last": self._period.last.isoformat()}
         return bool(body["period"] == days and body["timezone"] == str(self._period.zone))
 
     def statement(self, materiality: Mapping[str, int]) -> Statement:
         """The statement. ``materiality`` is by currency, in minor units."""
-        self._findings.sort(key=lambda one: (one.subject, one.kind, one.seq))
+        findings = (record for name in sorted(self._findings) for record in self._findings[name])
         return statement_of(
             self._account,
             self._period,
             self._cut,
             self._sweeps,
             self._days,
-            histories(self._findings),
+            histories(findings),
             as_of=self._last_at,
             later=LaterRecords(self._later_sweeps, self._later_days, self._money_back),
             owners={name: owner for name, owner in self._owners.items() if owner},

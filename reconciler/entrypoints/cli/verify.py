@@ -135,7 +135,8 @@ def verify(
 
 
 def _verify_file(path: Path, *, json: bool) -> int:
-    from reconciler.entrypoints.statement_files.bundle_check import BrokenBundleError, check_bundle
+    from reconciler.entrypoints.statement_files.bundle_check import check_bundle
+    from reconciler.entrypoints.statement_files.bundle_entries import BrokenBundleError
 
     what, head, other_program = None, None, None
     try:

@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from reconciler.domain.audit.hash_chain import GENESIS, entry_hash
-from reconciler.domain.audit.ledger_entry import Entry
-from reconciler.domain.audit.read_entry import UnreadableEntryError, read_entry, read_object
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.statement_of_entries import EntriesOfStatement
 from reconciler.entrypoints.shown_text import json_text
-from reconciler.entrypoints.statement_files.bundle import FORMAT, LEDGER, MANIFEST
+from reconciler.entrypoints.statement_files.bundle import FORMAT, MANIFEST
 from reconciler.entrypoints.statement_files.bundle_discrepancies import (
     DiscrepanciesOfEntries,
     RowsDifferError,
+    listed_names,
 )
+from reconciler.entrypoints.statement_files.bundle_entries import BrokenBundleError, bundle_entries
 from reconciler.entrypoints.statement_files.certificate import Certificate, Origin
 from reconciler.entrypoints.statement_files.statement_html import statement_html
 from reconciler.entrypoints.statement_files.statement_json import as_json
@@ -33,12 +32,7 @@ PAGE: Final = "statement.html"
 CERTIFICATE: Final = "certificate.json"
 DISCREPANCIES: Final = "discrepancies.csv"
 _MOST_MANIFEST_BYTES: Final = 1024 * 1024
-_MOST_LINE_BYTES: Final = 64 * 1024 * 1024
 _PART: Final = 1024 * 1024
-
-
-class BrokenBundleError(Exception):
-    """A bundle is not as it was written. The text says where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +113,13 @@ def _check_content(
     entries = EntriesOfStatement(
         manifest["account"], period, datetime.fromisoformat(statement["cutoff"])
     )
-    discrepancies = DiscrepanciesOfEntries(period)
-    for entry in _entries(file, manifest):
+    try:
+        with file.open(DISCREPANCIES) as stream:
+            listed = listed_names(line.decode() for line in stream)
+    except RowsDifferError as error:
+        raise BrokenBundleError(f"{DISCREPANCIES}: {error}") from None
+    discrepancies = DiscrepanciesOfEntries(period, listed)
+    for entry in bundle_entries(file, manifest):
         entries.add(entry)
         discrepancies.add(entry)
 
@@ -203,43 +202,3 @@ def _check_page(made: Certificate) -> None:
         digest.update(part.encode())
     if digest.hexdigest() != made.outputs[PAGE]:
         raise BrokenBundleError(f"{PAGE}: the page differs from what the ledger in the bundle says")
-
-
-def _entries(file: zipfile.ZipFile, manifest: Mapping[str, Any]) -> Iterator[Entry]:
-    """Each entry. It has the hash of its content, and names that of the entry before it, up to the head."""
-    seq, prev = int(manifest["follows"]["seq"]), str(manifest["follows"]["hash"])
-    with file.open(LEDGER) as stream:
-        while line := stream.readline(_MOST_LINE_BYTES):
-            entry = _entry(line.decode())
-            if entry.seq != seq + 1 or entry.prev != prev:
-                raise BrokenBundleError(f"{LEDGER}: entry {entry.seq} does not follow entry {seq}")
-            if entry.account != manifest["account"] or entry.hash != _hash(entry):
-                raise BrokenBundleError(f"{LEDGER}: entry {entry.seq} does not match its hash")
-            seq, prev = entry.seq, entry.hash
-            yield entry
-    head = manifest["head"]
-    if (seq, prev) != ((0, GENESIS) if head is None else (head["seq"], head["hash"])):
-        raise BrokenBundleError(f"{LEDGER}: the last entry is not the head in the manifest")
-
-
-def _entry(line: str) -> Entry:
-    fields: Mapping[str, Any] = read_object(line)
-    try:
-        return read_entry(
-            fields["account"],
-            fields["seq"],
-            fields["at"],
-            fields["action"],
-            json.dumps(fields["body"]),
-            fields["prev"],
-            fields["hash"],
-            fields.get("role"),
-        )
-    except UnreadableEntryError as error:
-        raise BrokenBundleError(f"{LEDGER}: {error}") from None
-
-
-def _hash(entry: Entry) -> str:
-    return entry_hash(
-        entry.account, entry.seq, entry.at, entry.action, entry.body, entry.prev, entry.role
-    )

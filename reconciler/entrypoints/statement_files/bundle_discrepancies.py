@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -40,10 +40,14 @@ class _Known:
 
 
 class DiscrepanciesOfEntries:
-    """Takes the entries of an account in their order, and compares a list of the period's discrepancies with them."""
+    """Takes the entries of an account in their order, and compares a list of the period's discrepancies with them.
 
-    def __init__(self, period: Period) -> None:
+    ``listed`` are the names in the list, as ``listed_names`` has them: only what is in it or of the period is remembered.
+    """
+
+    def __init__(self, period: Period, listed: frozenset[tuple[str, str]]) -> None:
         self._period = period
+        self._listed = listed
         self._known: dict[tuple[str, str], _Known] = {}
 
     def add(self, entry: Entry) -> None:
@@ -69,33 +73,36 @@ class DiscrepanciesOfEntries:
             known.is_settled = True
 
     def _add_finding(self, action: str, body: Mapping[str, Any]) -> None:
-        known = self._known.setdefault((_subject(body["subject"]), body["kind"]), _Known())
+        name = _subject(body["subject"]), body["kind"]
+        created = body.get("payment_created")
+        moment = None if created is None else datetime.fromisoformat(created)
+        is_of_period = moment is not None and self._period.start <= moment < self._period.end
+        # the end of a finding does not say of when its payment is
+        is_known_as_other = moment is not None or (name not in self._known and "local" not in body)
+        if name not in self._listed and not is_of_period and is_known_as_other:
+            self._known.pop(name, None)
+            return
+        known = self._known.setdefault(name, _Known())
         # as verify has it: an entry of an opening does not undo what a person has settled
         if action == Action.FINDING_CHANGED or not known.is_settled:
             known.values["state"] = body["state"]
         if "local" in body:
             known.values |= _values(body)
-        created = body.get("payment_created")
-        if created is not None:
-            moment = datetime.fromisoformat(created)
-            known.is_of_period = self._period.start <= moment < self._period.end
+        if moment is not None:
+            known.is_of_period = is_of_period
 
     def compare(self, lines: Iterable[str]) -> None:
         """Compare the list with the entries. Raises RowsDifferError with the first difference."""
-        csv.field_size_limit(_MOST_CELL_CHARACTERS)
         listed = set()
-        try:
-            for row in csv.DictReader(lines, strict=True):
-                name = _name_of(row)
-                known = self._known.get(name)
-                if known is None:
-                    raise RowsDifferError(
-                        f"the ledger in the bundle has no discrepancy {name[1]} of {name[0]}"
-                    )
-                listed.add(name)
-                self._compare_row(name, row, known)
-        except csv.Error as error:
-            raise RowsDifferError(f"the file is not CSV ({error})") from None
+        for row in _rows(lines):
+            name = _name_of(row)
+            known = self._known.get(name)
+            if known is None:
+                raise RowsDifferError(
+                    f"the ledger in the bundle has no discrepancy {name[1]} of {name[0]}"
+                )
+            listed.add(name)
+            self._compare_row(name, row, known)
         for name, known in self._known.items():
             if known.is_of_period and name not in listed:
                 raise RowsDifferError(f"the discrepancy {name[1]} of {name[0]} is missing")
@@ -112,6 +119,19 @@ class DiscrepanciesOfEntries:
                 raise RowsDifferError(
                     f"{column} of the {name[1]} of {name[0]} is {cell[:80]}, but the ledger in the bundle says {str(value)[:80]}"
                 )
+
+
+def listed_names(lines: Iterable[str]) -> frozenset[tuple[str, str]]:
+    """The subject and the kind of each discrepancy in a list. Raises RowsDifferError if it is no table."""
+    return frozenset(_name_of(row) for row in _rows(lines))
+
+
+def _rows(lines: Iterable[str]) -> Iterator[Mapping[str, str]]:
+    csv.field_size_limit(_MOST_CELL_CHARACTERS)
+    try:
+        yield from csv.DictReader(lines, strict=True)
+    except csv.Error as error:
+        raise RowsDifferError(f"the file is not CSV ({error})") from None
 
 
 def _name_of(row: Mapping[str, str]) -> tuple[str, str]:

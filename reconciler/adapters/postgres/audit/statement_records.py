@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
+import msgspec
 from psycopg import capabilities
 
 from reconciler.adapters.postgres.database import Connection, Database
@@ -175,7 +176,13 @@ def _findings(connection: Connection, parameters: Mapping[str, object]) -> Itera
     with connection.cursor() as cursor:
         rows = cursor.stream(_SQL["statement_findings"], parameters, size=_ROWS_AT_ONCE)
         for seq, at, subject, kind, state, difference, created, severity, reason, paid_at in rows:
-            amounts = {currency: int(amount) for currency, amount in (difference or {}).items()}
+            amounts = {} if difference is None else _amounts(difference)
             yield FindingRecord(
                 seq, at, subject, kind, state, amounts, created, severity, reason, paid_at
             )
+
+
+def _amounts(text: str) -> Mapping[str, int]:
+    """The amounts of a difference as the ledger holds it: by currency, in minor units."""
+    found = msgspec.json.decode(text)
+    return {currency: int(amount) for currency, amount in (found or {}).items()}

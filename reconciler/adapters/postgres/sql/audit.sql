@@ -231,7 +231,7 @@ ORDER BY seq
 
 -- name: statement_findings
 -- Every entry about a finding whose payment differed and that a statement is about: the payment is of the period, or the
--- difference was there at the beginning, or came up since. The greatest pair of seq and 1 is an entry that differs.
+-- difference was there at the beginning, or came up since. The greatest of twice each seq is odd if the last entry differs.
 WITH findings AS MATERIALIZED (
     SELECT
         seq, at, body OPERATOR(pg_catalog.->>) 'subject' AS subject, body OPERATOR(pg_catalog.->>) 'kind' AS kind,
@@ -255,19 +255,17 @@ wanted AS (
                 OR payment_created OPERATOR(pg_catalog.>=) %(start_text)s
                 AND payment_created OPERATOR(pg_catalog.<) %(end_text)s
             )
-            OR (
-                pg_catalog.max(ARRAY[seq, (
-                    difference IS NOT NULL AND state OPERATOR(pg_catalog.=) ANY (%(differing)s::pg_catalog.text[])
-                )::pg_catalog.int4]) FILTER (WHERE at OPERATOR(pg_catalog.<=) %(start)s)
-            )[2] OPERATOR(pg_catalog.=) 1
+            OR pg_catalog.max(seq OPERATOR(pg_catalog.*) 2 OPERATOR(pg_catalog.+) (
+                difference IS NOT NULL AND state OPERATOR(pg_catalog.=) ANY (%(differing)s::pg_catalog.text[])
+            )::pg_catalog.int4) FILTER (WHERE at OPERATOR(pg_catalog.<=) %(start)s) OPERATOR(pg_catalog.%%) 2 OPERATOR(pg_catalog.=) 1
         )
 )
 SELECT
-    f.seq, f.at, f.subject, f.kind, f.state, f.difference, f.payment_created::pg_catalog.timestamptz, f.severity, f.reason,
+    f.seq, f.at, f.subject, f.kind, f.state, f.difference::pg_catalog.text, f.payment_created::pg_catalog.timestamptz, f.severity, f.reason,
     f.paid_at::pg_catalog.timestamptz
 FROM findings AS f
 JOIN wanted AS w ON w.subject OPERATOR(pg_catalog.=) f.subject AND w.kind OPERATOR(pg_catalog.=) f.kind
-ORDER BY f.subject, f.kind, f.seq
+ORDER BY f.subject COLLATE pg_catalog."C", f.kind COLLATE pg_catalog."C", f.seq
 
 -- name: statement_owners
 -- Whose each finding was at a moment.
