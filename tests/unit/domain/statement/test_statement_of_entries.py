@@ -143,3 +143,23 @@ def test_the_steps_of_the_period_are_known() -> None:
     (step,) = taken.steps
     assert (step.person, step.cutoff, step.head) == ("ana", CUT, (4, "a" * 64))
     assert close_state(taken.steps, None) is CloseState.PREPARED
+
+
+def test_what_was_over_before_the_period_is_in_no_sum() -> None:
+    """A finding and a sweep of an earlier month change nothing, and what is found again begins anew."""
+    earlier = {**FOUND, "payment_created": "2026-08-03T12:00:00Z"}
+    over = {"subject": "pi_1", "kind": "missed_outcome", "state": "corrected"}
+    september = {**SWEEP, "days": {"first": "2026-09-01", "last": "2026-09-30"}}
+    taken = entries(
+        ("finding_opened", earlier),
+        ("finding_changed", over),
+        ("sweep", september),
+        at=OCTOBER.start,
+    )
+    empty = taken.statement({})
+    assert (empty.currencies, empty.sweeps) == ((), ())
+    again = OCTOBER.start + timedelta(days=9)
+    taken.add(Entry("default", 4, again, "finding_changed", earlier, "", ""))
+    (eur,) = taken.statement({}).currencies
+    assert (eur.opening, eur.new, eur.closing) == (Movement(), Movement(1, -700), Movement(1, -700))
+    assert eur.open_items[0].since == again
