@@ -46,7 +46,8 @@ class FinanceYear:
             )
             statement = (
                 "COPY reconciler.discrepancies (account, subject, kind, payment_intent, keys, severity, state,"
-                " stake_amount, currency, local, stripe, evidence, fingerprint, first_seen, last_seen, changed_at)"
+                " stake_amount, currency, local, stripe, evidence, fingerprint, first_seen, last_seen, changed_at,"
+                " payment_created)"
                 " FROM STDIN"
             )
             with connection.cursor().copy(statement) as copy:
@@ -139,6 +140,7 @@ class FinanceYear:
             seen,
             seen,
             seen,
+            created,
         )
 
 
