@@ -50,7 +50,10 @@ class LeaseStatus:
 
 @dataclass(frozen=True, slots=True)
 class SweepStatus:
-    """The last complete sweep of one kind, with its age in seconds by the database's clock; and the last of all."""
+    """The last complete sweep of one kind, with its age in seconds by the database's clock; and the last of all.
+
+    A sweep of named payments, or of a range of time, is only a part: it is never the last complete one.
+    """
 
     kind: str
     complete: int | None
@@ -153,7 +156,7 @@ class AccountStatus:
     pause: Pause | None = None
 
     def age(self, source: str) -> float | None:
-        """Seconds since the last complete sweep of a source, None if there was none."""
+        """Seconds since the last complete sweep of all that a source reads, None if there was none."""
         ages = [
             sweep.age
             for sweep in self.sweeps

@@ -366,15 +366,15 @@ class Sweep:
                     totals = self._window.day_entries(sweep, days, self._context.store)
                     body["days"] = {"first": days.first.isoformat(), "last": days.last.isoformat()}
                     body["timezone"] = str(days.zone)
-                    named = {
-                        "days": body["days"],
-                        "timezone": body["timezone"],
-                        "certificate": self._window.certificate(
-                            days, self.report, self._context.store, self._context.provenance
-                        ),
-                    }
-                    entry = replace(entry, body={**entry.body, **named})
+                    certificate = self._window.certificate(
+                        days, self.report, self._context.store, self._context.provenance
+                    )
+                    named = {"days": body["days"], "timezone": body["timezone"]}
+                    entry = replace(entry, body={**entry.body, **named, "certificate": certificate})
                 body |= self._window.as_body(self._listed, self._listed_from)
+            # a sweep of a part does not show how long ago all payments were examined
+            bounds = (self._request.since, self._request.until)
+            body["is_part"] = self._request.names_intents or bounds != (None, None)
             self.report.ledger_head = self._context.store.finish_sweep(
                 sweep,
                 {**body, "seconds": seconds},

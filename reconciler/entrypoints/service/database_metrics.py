@@ -87,7 +87,9 @@ def _sweeps_and_payments(
     statuses: Sequence[AccountStatus], gauge: Gauge
 ) -> Iterator[GaugeMetricFamily]:
     age = gauge(
-        "last_complete_sweep_age_seconds", "Seconds since the last complete sweep ended.", "kind"
+        "last_complete_sweep_age_seconds",
+        "Seconds since the last complete sweep ended. A sweep of named payments or of a range of time does not count.",
+        "kind",
     )
     payments = gauge("open_payments", "Rows of payments that are still open.", "outcome")
     lag = gauge(

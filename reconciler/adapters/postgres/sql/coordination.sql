@@ -237,8 +237,8 @@ LEFT JOIN reconciler.leases AS l ON l.account OPERATOR(pg_catalog.=) a.account A
 LEFT JOIN reconciler.services AS s ON s.account OPERATOR(pg_catalog.=) a.account
 
 -- name: status_sweeps
--- For each kind the last complete sweep and the last that ended. The index finds the kinds one by one: there are four
--- among hundreds of thousands of sweeps.
+-- For each kind the last complete sweep of all that it reads, and the last that ended. A sweep of named payments or of a
+-- range of time does not count. The index finds the kinds one by one: there are four among hundreds of thousands of sweeps.
 WITH RECURSIVE k (kind) AS (
     (SELECT kind FROM reconciler.sweeps WHERE account OPERATOR(pg_catalog.=) %(account)s ORDER BY kind LIMIT 1)
     UNION ALL
@@ -254,7 +254,9 @@ SELECT k.kind,
 FROM k
 LEFT JOIN LATERAL (
     SELECT id, finished_at, asked_by FROM reconciler.sweeps
-    WHERE account OPERATOR(pg_catalog.=) %(account)s AND kind OPERATOR(pg_catalog.=) k.kind AND complete ORDER BY id DESC LIMIT 1
+    WHERE account OPERATOR(pg_catalog.=) %(account)s AND kind OPERATOR(pg_catalog.=) k.kind AND complete
+        AND ((report OPERATOR(pg_catalog.->>) 'is_part') IS DISTINCT FROM 'true')
+    ORDER BY id DESC LIMIT 1
 ) AS done ON true
 LEFT JOIN LATERAL (
     SELECT id, finished_at, complete, report FROM reconciler.sweeps
@@ -363,6 +365,7 @@ WHERE account OPERATOR(pg_catalog.=) %(account)s AND id OPERATOR(pg_catalog.=) A
         AND EXISTS (
             SELECT FROM reconciler.sweeps AS later
             WHERE later.account OPERATOR(pg_catalog.=) s.account AND later.kind OPERATOR(pg_catalog.=) s.kind AND later.id OPERATOR(pg_catalog.>) s.id AND later.complete
+                AND ((later.report OPERATOR(pg_catalog.->>) 'is_part') IS DISTINCT FROM 'true')
         )
     ORDER BY s.started_at
     LIMIT %(limit)s
@@ -464,7 +467,7 @@ DELETE FROM reconciler.rechecks AS k
 WHERE k.account OPERATOR(pg_catalog.=) %(account)s AND k.due_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
     AND EXISTS (
         SELECT FROM reconciler.sweeps AS s
-        WHERE s.account OPERATOR(pg_catalog.=) k.account AND s.kind OPERATOR(pg_catalog.=) ANY (ARRAY['due', 'all']) AND s.complete
+        WHERE s.account OPERATOR(pg_catalog.=) k.account AND s.kind OPERATOR(pg_catalog.=) ANY (ARRAY['due', 'all']) AND s.complete AND ((s.report OPERATOR(pg_catalog.->>) 'is_part') IS DISTINCT FROM 'true')
             AND s.started_at OPERATOR(pg_catalog.>) (k.due_at OPERATOR(pg_catalog.+) pg_catalog.make_interval(days => %(days)s))
     )
 

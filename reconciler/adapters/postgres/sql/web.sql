@@ -172,7 +172,7 @@ FROM (
         (report OPERATOR(pg_catalog.->>) 'created_until')::pg_catalog.timestamptz AS created_until
     FROM reconciler.sweeps
     WHERE account OPERATOR(pg_catalog.=) %(account)s AND kind OPERATOR(pg_catalog.=) ANY (ARRAY['window', 'all'])
-        AND complete
+        AND complete AND ((report OPERATOR(pg_catalog.->>) 'is_part') IS DISTINCT FROM 'true' OR (report OPERATOR(pg_catalog.->>) 'created_until') IS NOT NULL)
     ORDER BY id DESC
     LIMIT 1
 ) AS w
