@@ -83,6 +83,13 @@ def test_rows_that_hold_one_intent_are_examined_together() -> None:
     assert match.keys == ("1", "2")
 
 
+def test_the_order_is_that_of_the_first_row_with_one() -> None:
+    """Of two rows that hold one intent, the first has no order."""
+    rows = loaded(a_row("1", "pi_1", order=None), a_row("2", "pi_1", order="8"))
+    (match,) = match_by_id("default", [an_intent("pi_1")], rows, {})
+    assert match.order == "8"
+
+
 def test_an_intent_without_a_row_is_a_match_without_rows() -> None:
     """Rows of other intents do not belong to it."""
     one, other = match_by_id(
