@@ -241,7 +241,7 @@ def _raise_if_amount_differs(payment: Payment, acceptance: Acceptance) -> None:
         raise CannotAcceptError(
             f"row {payment.key} says {payment.amount} {payment.currency}, and Stripe {amount} {intent.currency}"
             " (in minor units): nothing was written.",
-            "If Stripe's amount is right, accept it with --amount-differs: the row keeps its amount.",
+            "If Stripe's amount is right, add --amount-differs: the row gets the new status and keeps its own amount.",
         )
 
 

@@ -117,7 +117,7 @@ class Closer:
             raise CloseRefusedError(
                 Refusal.UNKNOWN_ACTOR,
                 f"[review.people] names no person with the user name {self.identity}.",
-                f'Add this user name to the configuration, such as: [review.people] ana = ["{self.identity}"]',
+                f'In the section [review.people], name the person that {self.identity} is. For a person ana: ana = ["{self.identity}"]',
             )
         return person
 

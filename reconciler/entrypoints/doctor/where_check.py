@@ -20,7 +20,7 @@ def where_checks(
     try:
         left_out = count_if_true_for_none(database, table, table.mapping.where)
     except DatabaseBusyError as error:
-        what = f"the rows that [payments] where leaves out were not counted: {error.what}"
+        what = f"could not count the rows for which payments.where is not true: {error.what}"
         yield DoctorCheck(about, CheckLevel.SKIPPED, what)
         return
     if left_out:

@@ -212,7 +212,7 @@ def _where(survey: Survey) -> Iterator[str]:
 
     doubtful: dict[str, str] = {}
     if survey.where is not None and not survey.where_is_sure:
-        doubtful[survey.where] = f"{gateway}; no column says which gateway such a row belongs to"
+        doubtful[survey.where] = f"{gateway}; no column tells those rows from Stripe's"
     if survey.deleted is not None:
         doubtful[survey.deleted.condition] = deleted_text(survey.deleted)
     for condition, why in doubtful.items():

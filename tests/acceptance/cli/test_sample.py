@@ -118,7 +118,7 @@ def test_only_what_was_recorded_in_the_range(books: Town) -> None:
     [
         (("--sample", "5", *RANGE), "needs a seed"),
         (("--sample", "5", "--seed", "1"), "one period"),
-        (("--seed", "1"), "for --sample"),
+        (("--seed", "1"), "only with --sample"),
         (("--format", "json"), "for --sample"),
         (("--sample", "5", "--seed", "1", *RANGE, "--format", "jsonl"), "one object"),
         (("--sample", "5", "--seed", "1", *RANGE, "--bundle", "x.zip"), "two exports"),

@@ -247,7 +247,7 @@ def test_an_older_installation_is_bound_if_its_rows_are_there(
     shop.configure(payments={"table": "second.payments"})
     answer = shop.run("sweep", "--apply")
     assert answer.code == 78
-    assert "of 1 rows, 0 are there" in answer.err
+    assert "of 1 rows that the ledger names, the table has 0" in answer.err
     assert "migrate --rebind default" in answer.err
     assert shop.run("migrate").code == 78
     assert second_status(shop) == "pending"
@@ -354,7 +354,7 @@ def test_migrate_does_not_need_the_table(open_shop: OpenShop) -> None:
     shop.configure(payments={"table": "public.later"})
     answer = shop.run("migrate")
     assert answer.code == 0
-    assert "not bound to the table public.later yet" in answer.out
+    assert "not bound to the table public.later" in answer.out
     assert shop.ask("SELECT count(*) FROM reconciler.table_bindings") == [(0,)]
 
 

@@ -110,7 +110,7 @@ def test_a_window_lists_its_newest_part(sweeps: SweepRunner) -> None:
     assert 300 <= report.examined < 1400
     assert report.examined + report.unexamined_count == 1400
     (missed,) = report.missed
-    assert "intents created from 2026-02-02 12:00:00" in missed.what[0]
+    assert "PaymentIntents created from 2026-02-02 12:00:00" in missed.what[0]
     entries = sweeps.query("SELECT DISTINCT action FROM reconciler.ledger")
     assert {"action": "day_totals"} not in entries
     found = sweeps.query("SELECT payment_intent AS name FROM reconciler.discrepancies")

@@ -113,7 +113,7 @@ def test_an_entry_says_what_was_drafted(database):
         ("UPDATE reconciler.ledger SET action = 'revert' WHERE seq = 3", 3, "changed"),
         ("UPDATE reconciler.ledger SET at = at + interval '1 us' WHERE seq = 1", 1, "changed"),
         ("DELETE FROM reconciler.ledger WHERE seq = 2", 2, "missing"),
-        ("DELETE FROM reconciler.ledger WHERE seq >= 3", 3, "ends at 2"),
+        ("DELETE FROM reconciler.ledger WHERE seq >= 3", 3, "ends at entry 2"),
         ("UPDATE reconciler.ledger SET seq = 10 - seq WHERE seq > 1", 2, "missing"),
         (
             "UPDATE reconciler.ledger SET body = jsonb_build_object('n', 4 - seq) WHERE seq IN (2, 3)",

@@ -91,7 +91,7 @@ def _late(account: str) -> tuple[Column[LateFact], ...]:
         text_column("Kind", lambda fact: words(fact.kind)),
         moment_column("Dated", lambda fact: fact.dated),
         moment_column("Found", lambda fact: fact.found_at),
-        text_column("Change of the difference, or money back", _change),
+        text_column("Change of the difference, or refunded", _change),
     )
 
 
