@@ -22,8 +22,8 @@ with kept_out("rich", "greenlet"):
 
 QUIET_LOGGERS: Final = ("apscheduler", "stripe", "httpx", "httpcore", "urllib3", "yoyo")
 """Libraries that would log whole answers, URLs or statements: they log warnings and errors only, at any level."""
-SILENT_LOGGERS: Final = ("psycopg",)
-"""Libraries whose warnings Reconciler reports as its own errors: they log errors only."""
+SILENT_LOGGERS: Final = ("psycopg", "apscheduler.scheduler")
+"""Libraries whose warnings Reconciler reports in its own errors and metrics: they log errors only."""
 REPORTED_LOGGERS: Final = ("apscheduler.executors",)
 """Libraries whose errors Reconciler logs itself: the error that ended a job is told once."""
 

@@ -28,3 +28,19 @@ class SweepSummary:
     corrected: int
     reverted: int
     revertible: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedCorrection:
+    """A row that a sweep corrected, as the ledger's ``entry`` has it. ``amount`` is in minor units; ``order`` may be unknown."""
+
+    entry: int
+    at: datetime
+    payment: str
+    order: str | None
+    payment_intent: str
+    amount: int | None
+    currency: str | None
+    status_before: str | None
+    status_after: str | None
+    reverted: bool

@@ -8,11 +8,15 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """``since`` and ``until`` are times of the database; ``until`` is None if a person has to end it."""
+    """``since`` and ``until`` are times of the database; ``until`` is None if a person has to end it.
+
+    ``claimed_by`` is the name that the person gave besides with --by, which nothing has checked.
+    """
 
     since: datetime
     until: datetime | None
     asked_by: str
+    claimed_by: str | None = None
 
     @property
     def text(self) -> str:
@@ -22,4 +26,5 @@ class Pause:
             if self.until is None
             else f"until {self.until:%Y-%m-%d %H:%M %Z}"
         )
-        return f"paused by {self.asked_by} since {self.since:%Y-%m-%d %H:%M %Z}, {end}"
+        name = self.asked_by if self.claimed_by is None else f"{self.claimed_by} ({self.asked_by})"
+        return f"paused by {name} since {self.since:%Y-%m-%d %H:%M %Z}, {end}"

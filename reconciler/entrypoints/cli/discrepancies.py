@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter, Sort
+from reconciler.domain.findings.discrepancy import State
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.money import Money
 from reconciler.domain.review.ageing import AgedMoney
@@ -151,14 +152,24 @@ class Listing:
 
     def _write_table(self, found: Iterator[Discrepancy]) -> None:
         names = self._names or USUAL_COLUMNS
+        states: set[State] = set()
         count = write_long_table(
             [self._columns[name] for name in names],
-            found,
+            _noting_states(found, states),
             keep_all=self._names is not None,
             once=("account",),
         )
         if not count:
             write_line("There are no such discrepancies.")
+        if State.CORRECTED in states and "here" in names:
+            write_line("HERE of a corrected row is what it held before the correction.")
+
+
+def _noting_states(found: Iterable[Discrepancy], states: set[State]) -> Iterator[Discrepancy]:
+    """The same discrepancies; ``states`` gets the state of each."""
+    for item in found:
+        states.add(item.state)
+        yield item
 
 
 def _write_aged(found: Sequence[AgedMoney], output_format: OutputFormat) -> None:

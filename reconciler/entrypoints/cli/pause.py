@@ -36,7 +36,8 @@ def pause(
 ) -> int:
     """Stop all writes to your rows at once, by the service and by every command.
 
-    Sweeps go on, and record what they would correct as findings. Needs no Stripe key. The ledger has an entry.
+    Sweeps go on, and record what they would correct as findings. When --for is over, writes begin again by themselves,
+    and the service corrects what was only recorded with its next sweep. Needs no Stripe key. The ledger has an entry.
     """
     seconds = None
     if duration is not None:

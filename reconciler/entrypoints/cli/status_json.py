@@ -39,6 +39,7 @@ def as_json(
             "since": one.pause.since,
             "until": one.pause.until,
             "asked_by": one.pause.asked_by,
+            "claimed_by": one.pause.claimed_by,
         },
         "sweeps": [
             {

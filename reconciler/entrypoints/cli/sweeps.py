@@ -8,11 +8,13 @@ from typing import Annotated, Final
 
 import typer
 
-from reconciler.domain.model.listed_sweep import SweepSummary
+from reconciler.domain.model.listed_sweep import ListedCorrection, SweepSummary
+from reconciler.domain.money import Money
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
 from reconciler.entrypoints.cli.output import (
     OutputColumn,
     moment_text,
+    money_text,
     non_empty,
     write_json,
     write_line,
@@ -54,6 +56,24 @@ _COLUMNS: Final = (
 )
 
 
+def _amount(one: ListedCorrection) -> str:
+    if one.amount is None or one.currency is None:
+        return ""
+    return money_text(Money(one.amount, one.currency))
+
+
+_CORRECTED: Final = (
+    OutputColumn[ListedCorrection]("at", lambda one: moment_text(one.at)),
+    OutputColumn[ListedCorrection]("payment", lambda one: one.payment),
+    OutputColumn[ListedCorrection]("order", lambda one: one.order or ""),
+    OutputColumn[ListedCorrection]("payment intent", lambda one: one.payment_intent),
+    OutputColumn[ListedCorrection]("amount", _amount, right=True),
+    OutputColumn[ListedCorrection]("from", lambda one: one.status_before or ""),
+    OutputColumn[ListedCorrection]("to", lambda one: one.status_after or ""),
+    OutputColumn[ListedCorrection]("reverted", lambda one: "yes" if one.reverted else ""),
+)
+
+
 def sweeps(
     context: typer.Context,
     sweep: Annotated[
@@ -68,22 +88,35 @@ def sweeps(
 ) -> int:
     """List sweeps, the newest first: who asked for each, what it corrected, and what can be taken back.
 
+    With SWEEP the corrected rows are listed. Writes of resolve --accept belong to no sweep: discrepancies --state corrected
+    lists every correction with the person who made it.
+
     Needs only the database. Housekeeping deletes sweeps of more than 90 days ago that stored nothing.
     """
-    from reconciler.adapters.postgres.audit.sweep_list import listed_sweeps
+    from reconciler.adapters.postgres.audit.sweep_list import listed_corrections, listed_sweeps
     from reconciler.wiring.audit import open_audit
 
     call = invocation(context)
     with open_audit(call.settings(need_stripe=False, need_table=False)) as audit:
         found = listed_sweeps(audit.database, account, sweep, limit)
+        corrected = (
+            listed_corrections(audit.database, found[0].account, sweep)
+            if sweep is not None and found
+            else ()
+        )
     if sweep is not None and not found:
         raise UsageError(f"There is no sweep {sweep}.", "List them with: reconciler sweeps")
     if json:
-        write_json(as_json(found[0]) if sweep is not None else [as_json(one) for one in found])
+        listed = [as_json(one) for one in found]
+        corrections = [asdict(one) for one in corrected]
+        write_json({**listed[0], "corrections": corrections} if sweep is not None else listed)
     elif sweep is not None:
         one = found[0]
         pairs = [(column.title, column.text(one)) for column in _COLUMNS]
         write_pairs([*pairs, ("finished", moment_text(one.finished_at))])
+        if corrected:
+            write_line("")
+            write_table(non_empty(_CORRECTED, corrected), corrected)
         if one.revertible:
             write_line(
                 f"To undo the corrections: {command_line(call.config, 'revert', str(one.id))}"

@@ -13,7 +13,10 @@ from reconciler.adapters.postgres.coordination.service_record import PostgresSer
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.coordination.sweep_requests import DEAF_SECONDS, RequestListener
 from reconciler.adapters.postgres.database import Database
-from reconciler.adapters.postgres.page.stored_facts import recheck_reported_findings
+from reconciler.adapters.postgres.page.stored_facts import (
+    recheck_findings_of_expired_pause,
+    recheck_reported_findings,
+)
 from reconciler.engine.account import OpenAccount
 from reconciler.engine.health.watchdog import Steps
 from reconciler.engine.lease.lease import Lease
@@ -217,7 +220,7 @@ class AccountWorker(threading.Thread):
             self._sweeps.begin(lease, slots, row)
             try:
                 self._sweeps.schedule(PostgresStatus(database, self.account), row, database)
-                self._serve_requests(opened, lease, slots, listener, steps)
+                self._serve_requests(opened, lease, slots, listener, steps, database)
             finally:
                 # the lease may go back only when no sweep runs under it any more
                 with steps.resting():
@@ -253,6 +256,7 @@ class AccountWorker(threading.Thread):
         slots: SweepSlots,
         listener: RequestListener,
         steps: Steps,
+        database: Database,
     ) -> None:
         """Serve requests until the lease is lost, the account is assigned to another replica, or the service stops.
 
@@ -278,6 +282,8 @@ class AccountWorker(threading.Thread):
                 # after an error the query also finds out whether the database works again
                 if was_notified or rounds % ROUNDS_A_POLL == 0 or failing_since is not None:
                     self._serve_waiting(opened, lease, steps)
+                    if self._mode is Mode.UPDATE:
+                        recheck_findings_of_expired_pause(database, self.account)
                     if failing_since is not None:
                         log.info("requests.reachable", account=self.account)
                     failing_since = None

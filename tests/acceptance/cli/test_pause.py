@@ -16,16 +16,17 @@ def test_pause_and_resume(town: Town) -> None:
         assert town.run("sweep", "--record", "--kind", kind).code == 0
     answer = town.run("pause", "--for", "2h", "--by", "Ada")
     assert answer.code == 0
-    assert "Account default is paused by " in answer.out
+    assert "Account default is paused by Ada (" in answer.out
 
     swept = town.run("sweep", "--apply")
     assert swept.code == 75
     assert "run: reconciler resume --account default" in swept.out
     assert town.statuses() == {"1": "pending"}
 
-    assert "paused by" in town.run("status").out
+    assert "paused by Ada (" in town.run("status").out
     (one,) = json.loads(town.run("status", "--json").out)
     assert one["paused"]["asked_by"] == town.ask("SELECT asked_by FROM reconciler.pauses")[0][0]
+    assert one["paused"]["claimed_by"] == "Ada"
     assert one["paused"]["until"] is not None
     assert town.run("status").code == 0
     assert town.run("status", "--exit-code").code == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import shlex
 from datetime import UTC, datetime
 
@@ -381,10 +382,16 @@ def test_sweeps(swept: Town) -> None:
     (before,) = swept.run("sweeps", "--json").json
     assert (before["corrected"], before["reverted"], before["revertible"]) == (1, 0, 1)
     assert (before["kind"], before["applied"], before["complete"]) == ("all", True, True)
-    assert "reconciler revert 1" in swept.run("sweeps", "1").out
+    shown = swept.run("sweeps", "1")
+    assert "reconciler revert 1" in shown.out
+    assert re.search(r"FROM +TO\n.* pending +paid\n", shown.out)
+    (corrected,) = swept.run("sweeps", "1", "--json").json["corrections"]
+    assert (corrected["status_before"], corrected["status_after"]) == ("pending", "paid")
+    assert corrected["reverted"] is False
     assert swept.run("revert", "1").code == 0
     after = swept.run("sweeps", "1", "--json").json
     assert (after["corrected"], after["reverted"], after["revertible"]) == (1, 1, 0)
+    assert [one["reverted"] for one in after["corrections"]] == [True]
     assert "revert 1" not in swept.run("sweeps", "1").out
     assert swept.run("sweeps", "99").code == 64
     assert swept.run("sweeps", "--account", "other").out == "There are no sweeps.\n"

@@ -12,7 +12,10 @@ from reconciler.adapters.postgres.audit.ledger import PostgresLedger
 from reconciler.adapters.postgres.coordination.pauses import PostgresPauses
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.page.store import PostgresStore
-from reconciler.adapters.postgres.page.stored_facts import recheck_reported_findings
+from reconciler.adapters.postgres.page.stored_facts import (
+    recheck_findings_of_expired_pause,
+    recheck_reported_findings,
+)
 from reconciler.domain.audit.hash_chain import first_break
 from reconciler.domain.audit.ledger_entry import Action, AskedBy, Draft
 from reconciler.domain.model.page import PageRecord, RowWrite
@@ -69,6 +72,24 @@ def test_a_pause_ends_by_itself(sweeps: SweepRunner, pauses: PostgresPauses) -> 
     assert (begun.until - begun.since).total_seconds() == pytest.approx(7200, abs=1)
     sweeps.shop.execute("UPDATE reconciler.pauses SET until = now() - interval '1 second'")
     assert sweeps.run().corrected == 1
+
+
+def test_what_was_recorded_is_due_when_the_pause_ends_by_itself(
+    sweeps: SweepRunner, pauses: PostgresPauses
+) -> None:
+    """As after ``resume``: not while the pause lasts, and not again after the sweep that corrects it."""
+    sweeps.add_both(1)
+    pauses.begin(3600, OPS)
+    sweeps.run(SweepKind.DUE, asked_by=SERVICE)
+    sweeps.shop.execute("UPDATE reconciler.rechecks SET due_at = now() + interval '1 day'")
+    with Database(sweeps.shop.url) as database:
+        assert recheck_findings_of_expired_pause(database, "default") == 0
+        sweeps.shop.execute("UPDATE reconciler.pauses SET until = now() - interval '1 second'")
+        assert recheck_findings_of_expired_pause(database, "default") == 1
+        # the sweep's time is not that of the database, so a sweep of the window stands for the next one
+        assert sweeps.run(SweepKind.WINDOW, asked_by=SERVICE).corrected == 1
+        sweeps.shop.execute("UPDATE reconciler.rechecks SET due_at = now() + interval '1 day'")
+        assert recheck_findings_of_expired_pause(database, "default") == 0
 
 
 def test_a_pause_of_another_account_is_none_of_this_one(sweeps: SweepRunner) -> None:

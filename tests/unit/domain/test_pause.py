@@ -22,3 +22,5 @@ def test_the_text_says_who_and_how_long(until: datetime | None, end: str) -> Non
     """It names the person, the beginning and the end."""
     pause = Pause(SINCE, until, "ops@host")
     assert pause.text == f"paused by ops@host since 2026-03-01 03:00 UTC, {end}"
+    named = Pause(SINCE, until, "ops@host", "Ada")
+    assert named.text == f"paused by Ada (ops@host) since 2026-03-01 03:00 UTC, {end}"

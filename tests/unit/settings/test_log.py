@@ -89,6 +89,16 @@ def test_a_library_s_log_line_has_the_same_format() -> None:
     assert (found["event"], found["level"], found["job"]) == ("job sk_live_***", "warning", 7)
 
 
+def test_a_job_that_still_runs_has_no_line_of_the_scheduler() -> None:
+    """APScheduler's warning of a tick that was left out names no event: the metric of the jobs counts it."""
+    stream = io.StringIO()
+    log.configure("info", stream)
+    logging.getLogger("apscheduler.scheduler").warning("skipped: maximum number of instances")
+    assert stream.getvalue() == ""
+    logging.getLogger("apscheduler.scheduler").error("broken")
+    assert entry(stream)["event"] == "broken"
+
+
 @pytest.mark.parametrize("name", ["stripe", "httpx", "urllib3"])
 def test_libraries_that_log_answers_are_limited_to_warnings(name: str) -> None:
     """A library that would log whole answers logs only warnings, even at the level debug."""

@@ -27,7 +27,7 @@ class PostgresStatus:
         return self._rows("status_lease")[0]
 
     def pause(self) -> TupleRow | None:
-        """since, until and asked_by of the account's pause; None if it is not paused."""
+        """since, until, asked_by and claimed_by of the account's pause; None if it is not paused."""
         rows = self._rows("pause_of_account")
         return rows[0] if rows else None
 

@@ -244,3 +244,13 @@ def recheck_reported_findings(database: Database, account: str) -> int:
     with database.connection("setting the rechecks of reported findings") as connection:
         parameters = {"account": account}
         return connection.execute(_SQL["rechecks_of_reported_due_now"], parameters).rowcount
+
+
+def recheck_findings_of_expired_pause(database: Database, account: str) -> int:
+    """Let the next sweep read every payment that was only recorded during a pause whose time is over; returns how many.
+
+    ``resume`` does the same for a pause that a person ends.
+    """
+    with database.connection("setting the rechecks after a pause") as connection:
+        parameters = {"account": account}
+        return connection.execute(_SQL["rechecks_after_expired_pause"], parameters).rowcount

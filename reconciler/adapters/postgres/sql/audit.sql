@@ -350,6 +350,28 @@ LEFT JOIN LATERAL (
 WHERE l.created OPERATOR(pg_catalog.>=) %(start)s AND l.created OPERATOR(pg_catalog.<) %(end)s AND l.dated OPERATOR(pg_catalog.<=) %(cut)s
 ORDER BY (l.body OPERATOR(pg_catalog.->>) 'subject'), (l.body OPERATOR(pg_catalog.->>) 'kind'), l.seq DESC
 
+-- name: corrections_listed
+-- The rows that one sweep corrected, for people. The order stands with the discrepancy, the rest in the ledger.
+SELECT
+    c.seq, c.at, c.body OPERATOR(pg_catalog.->>) 'key', (
+        SELECT d.order_reference
+        FROM reconciler.discrepancies AS d
+        WHERE d.account OPERATOR(pg_catalog.=) c.account AND d.payment_intent OPERATOR(pg_catalog.=) (c.body OPERATOR(pg_catalog.->>) 'payment_intent')
+            AND d.order_reference IS NOT NULL
+        ORDER BY d.id DESC
+        LIMIT 1
+    ),
+    c.body OPERATOR(pg_catalog.->>) 'payment_intent', (c.body OPERATOR(pg_catalog.->>) 'amount')::pg_catalog.int8, c.body OPERATOR(pg_catalog.->>) 'currency',
+    c.body OPERATOR(pg_catalog.->) 'before' OPERATOR(pg_catalog.->>) 'status', c.body OPERATOR(pg_catalog.->) 'after' OPERATOR(pg_catalog.->>) 'status',
+    EXISTS (
+        SELECT FROM reconciler.ledger AS r
+        WHERE r.account OPERATOR(pg_catalog.=) c.account AND r.action OPERATOR(pg_catalog.=) 'revert' AND (r.body OPERATOR(pg_catalog.->) 'sweep') OPERATOR(pg_catalog.=) (c.body OPERATOR(pg_catalog.->) 'sweep')
+            AND (r.body OPERATOR(pg_catalog.->) 'correction') OPERATOR(pg_catalog.=) pg_catalog.to_jsonb(c.seq)
+    )
+FROM reconciler.ledger AS c
+WHERE c.account OPERATOR(pg_catalog.=) %(account)s AND c.action OPERATOR(pg_catalog.=) 'correction' AND (c.body OPERATOR(pg_catalog.->) 'sweep') OPERATOR(pg_catalog.=) pg_catalog.to_jsonb(%(sweep)s::pg_catalog.int8)
+ORDER BY c.seq
+
 -- name: sweeps_listed
 -- The newest sweeps, with what the ledger says that they corrected, and what of it was taken back. Corrections from before
 -- the account was bound to another table cannot be taken back.

@@ -454,8 +454,14 @@ SELECT reconciler.pause(%(account)s, %(seconds)s, %(asked_by)s, %(body)s)
 SELECT reconciler.resume(%(account)s, %(body)s)
 
 -- name: pause_of_account
--- A pause whose time is over is none.
-SELECT p.since, p.until, p.asked_by
+-- A pause whose time is over is none. The name that the person gave stands in the entry of the ledger.
+SELECT p.since, p.until, p.asked_by, (
+    SELECT l.body OPERATOR(pg_catalog.->>) 'claimed_by'
+    FROM reconciler.ledger AS l
+    WHERE l.account OPERATOR(pg_catalog.=) p.account AND l.action OPERATOR(pg_catalog.=) 'pause'
+    ORDER BY l.seq DESC
+    LIMIT 1
+)
 FROM reconciler.pauses AS p
 WHERE p.account OPERATOR(pg_catalog.=) %(account)s
     AND (p.until IS NULL OR p.until OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp())

@@ -91,6 +91,17 @@ FROM reconciler.discrepancies AS d
 WHERE c.account OPERATOR(pg_catalog.=) %(account)s AND c.due_at OPERATOR(pg_catalog.>) pg_catalog.now() AND d.account OPERATOR(pg_catalog.=) c.account AND d.payment_intent OPERATOR(pg_catalog.=) c.payment_intent
     AND d.state OPERATOR(pg_catalog.=) 'open' AND d.reason OPERATOR(pg_catalog.=) ANY (ARRAY['report_mode', 'not_applied', 'paused'])
 
+-- name: rechecks_after_expired_pause
+-- What was only recorded during a pause whose time is over need not wait a day either. Once it was examined again, its
+-- reason is another one.
+UPDATE reconciler.rechecks AS c
+SET due_at = pg_catalog.now() OPERATOR(pg_catalog.-) interval '1 minute'
+FROM reconciler.pauses AS p
+JOIN reconciler.discrepancies AS d ON d.account OPERATOR(pg_catalog.=) p.account
+WHERE p.account OPERATOR(pg_catalog.=) %(account)s AND p.until OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp()
+    AND d.state OPERATOR(pg_catalog.=) 'open' AND d.reason OPERATOR(pg_catalog.=) 'paused'
+    AND c.account OPERATOR(pg_catalog.=) d.account AND c.payment_intent OPERATOR(pg_catalog.=) d.payment_intent AND c.due_at OPERATOR(pg_catalog.>) pg_catalog.now()
+
 -- name: events_of_intents
 -- The events known of a page's intents, oldest first.
 SELECT id, type, created, payment_intent, delivered
