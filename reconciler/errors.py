@@ -121,6 +121,12 @@ class RowRefusedError(DatabaseRefusedError):
     exit_code = ExitCode.TEMPORARY
 
 
+class AcceptedWriteRefusedError(RowRefusedError):
+    """The table refused the write that a person accepted. Another try does not help: the table's owner has to act."""
+
+    exit_code = ExitCode.NO
+
+
 class ValueFailedError(RowRefusedError):
     """PostgreSQL could not evaluate an expression for a row: a cast that fails, a subselect that has several rows."""
 

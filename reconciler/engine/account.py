@@ -193,6 +193,7 @@ class OpenAccount:
             epoch=epoch,
             claimed_by=request.claimed_by,
             again=request.again,
+            names_payments=request.names_intents or request.again is not None,
         )
         try:
             report = Sweep(context, request, actor, check_lease, progress, requester).run()

@@ -47,6 +47,8 @@ class Actor:
     claimed_by: str | None = None
     again: int | None = None
     """The sweep whose reverted corrections a person wants to have made once more."""
+    names_payments: bool = False
+    """Whether a person has named the payments of the sweep: what the table refused before is tried at once."""
     person: AskedBy = field(init=False)
     """Who asked, as a ledger entry names it."""
     is_service: bool = field(init=False)

@@ -12,6 +12,9 @@ NEXT_POLL: Final = "schedule"
 It is of no use any more once the row is settled. Every other recheck stays until its intent has a verdict.
 """
 
+TABLE_REFUSED: Final = "your table refused this correction"
+"""Why a correction waits that the merchant's table has refused for the row as it is now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recheck:

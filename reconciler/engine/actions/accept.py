@@ -36,7 +36,7 @@ from reconciler.engine.actions.acceptance import (
 )
 from reconciler.engine.ports import PageTransaction
 from reconciler.engine.reads.charge_facts import with_fact
-from reconciler.errors import DatabaseBusyError, RowMovedError, RowRefusedError
+from reconciler.errors import AcceptedWriteRefusedError, DatabaseBusyError, RowMovedError
 from reconciler.masking import redact, storable
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def accept(
 
     ``epoch`` is that of a lease that the caller holds; without it a lease is taken, or the service's is used. Raises
     AcceptanceAnsweredError if the request that is carried out waits no more, CannotAcceptError if the outcome cannot be
-    written, RowRefusedError if the table refuses it, and DatabaseBusyError if the row is locked or has changed.
+    written, AcceptedWriteRefusedError if the table refuses it, and DatabaseBusyError if the row is locked or has changed.
     """
     with account.writing_epoch() if epoch is None else nullcontext(epoch) as current:
         if accepted.request is not None:
@@ -146,9 +146,9 @@ def _write(
             refused = result.refused.get(payment.key)
             if refused is not None:
                 by = f" by {refused.constraint}" if refused.constraint else ""
-                raise RowRefusedError(
-                    f"the table refused the write to row {key}{by}: {refused.message} Nothing was written.",
-                    "Change the row or the table's rule, and try again.",
+                raise AcceptedWriteRefusedError(
+                    f"the table refused the write to row {key}{by}: {refused.message.rstrip(' .')}. Nothing was written.",
+                    "The owner of the table has to change the row, or the rule that refuses the write. Then try again.",
                 )
             written = _accepted_row(transaction, discrepancy, acceptance, payment)
             if request is not None:

@@ -17,6 +17,7 @@ from reconciler.domain.rules.next_step import NextStep, Subject, step_for
 from reconciler.engine.actions.explain import AGREED, Explanation, paid_twice_text
 from reconciler.engine.actions.find_payment import LocalSide
 from reconciler.engine.actions.paid_twice import open_second_payments, with_second_payments
+from reconciler.engine.actions.refused_correction import refused_correction, with_refusal
 from reconciler.masking import storable
 
 
@@ -29,9 +30,14 @@ def with_records(found: Explanation, local: LocalSide, named_account: str | None
     payer_of = worst_open(local.payer_of)
     if payer_of is not None:
         return _of_the_payer(found, payer_of, named_account)
+    refused = refused_correction(found, local)
+    if refused is not None:
+        found = with_refusal(found, refused, named_account)
     second = open_second_payments(local)
     if second:
         return with_second_payments(found, second, local, named_account)
+    if refused is not None:
+        return found
     settled = _settled_by_person(found, local)
     if settled is not None:
         return replace(found, next_step=NextStep(settled))

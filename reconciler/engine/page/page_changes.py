@@ -19,7 +19,7 @@ from reconciler.domain.model.intent import Event, Intent
 from reconciler.domain.model.match import Match, Rules
 from reconciler.domain.model.page import PageRecord, RefusedWrite, RowWrite
 from reconciler.domain.model.payment import Payment
-from reconciler.domain.model.recheck import NEXT_POLL, Recheck
+from reconciler.domain.model.recheck import NEXT_POLL, TABLE_REFUSED, Recheck
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.statement.payment_difference import with_difference
@@ -147,14 +147,14 @@ class PageChanges:
                 return self._report_refused(match, decision, self._refused[payment.key])
         earlier = self._waiting.get(match.intent.id)
         if (
-            self._actor.writing is Writing.ROWS
+            not self._actor.names_payments
             and earlier is not None
             and earlier.due_at > self._now
-            and earlier.reason == _why_refused(decision)
+            and earlier.reason == why_refused(decision)
         ):
-            # the same write to the same row was refused some hours ago, and its finding is open
+            # refused some hours ago, and its finding is open; what a person names is tried at once
             self._rechecks.append(earlier)
-            return Wait(earlier.due_at, "the table has refused this correction")
+            return Wait(earlier.due_at, TABLE_REFUSED)
 
         written = {write.payment.key for write in self._writes}
         if not written.isdisjoint(payment.key for payment in decision.payments):
@@ -204,7 +204,7 @@ class PageChanges:
             else finding
             for finding in decision.findings
         )
-        recheck = Recheck(match.intent.id, self._now + REFUSED_AGAIN, _why_refused(decision))
+        recheck = Recheck(match.intent.id, self._now + REFUSED_AGAIN, why_refused(decision))
         self._add_verdict(match, findings, corrected=False, recheck=recheck)
         return Flag(findings)
 
@@ -307,7 +307,7 @@ class PageChanges:
         )
 
 
-def _why_refused(decision: Correct) -> str:
+def why_refused(decision: Correct) -> str:
     """The reason of the recheck of a refused correction. It says what was refused: a changed row is tried at once."""
     rows = [
         " ".join(

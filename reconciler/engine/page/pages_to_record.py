@@ -27,6 +27,7 @@ from reconciler.engine.page.decided_page import (
 )
 from reconciler.engine.page.page_changes import jitter_of, next_recheck
 from reconciler.engine.page.reconcile_page import NO_EVENTS, PageReconciler
+from reconciler.engine.page.refused_earlier import with_refused_waiting
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
 from reconciler.engine.reads.recent_events import (
     MOST_HISTORY_PAGES,
@@ -309,19 +310,19 @@ class PagesToRecord:
 
     def _write_or_show(
         self,
-        decided_page: DecidedPage,
+        page: DecidedPage,
         events: Mapping[str, tuple[Event, ...]],
         history: EventHistory,
         now: datetime,
     ) -> PageResult:
         if self._actor.writing is not Writing.NOTHING:
-            return self.reconciler.record(decided_page, events, now, history)
+            return self.reconciler.record(page, events, now, history)
         # a dry run decides by the same events, and leaves out the transaction
-        matches = [item.match for item in decided_page.decisions]
-        decided_again = self.reconciler.decide_matches(
-            matches, decided_page.loaded, decided_page.events, events, now, history
-        )
-        return PageResult(list(decided_again.decisions))
+        matches, stored = [item.match for item in page.decisions], page.loaded
+        again = self.reconciler.decide_matches(matches, stored, page.events, events, now, history)
+        if not stored.waiting or self._actor.names_payments:
+            return PageResult(list(again.decisions))
+        return PageResult(with_refused_waiting(again.decisions, stored.waiting, now))
 
     def _count(self, result: PageResult) -> None:
         self._report.add_decisions((item.match, item.decision) for item in result.decisions)

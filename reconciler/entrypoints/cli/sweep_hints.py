@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from reconciler.domain.findings.discrepancy import Reason
+from reconciler.domain.model.recheck import TABLE_REFUSED
 from reconciler.engine.page.brake import is_above_brake
 from reconciler.engine.report import SweepReport, Writing
 from reconciler.entrypoints.cli.sweep_command import SweepCommand
 
+_REFUSALS: Final = frozenset({Reason.REFUSED_BY_TABLE.value, Reason.NOT_KEPT_BY_TABLE.value})
 _MOST_REVERTED: Final = 3
 """The newest sweeps whose corrections were taken back; a table of years may have many."""
 
@@ -22,6 +25,7 @@ def hints(reports: Sequence[SweepReport], command: SweepCommand) -> Iterator[str
         if report.changed:
             yield "hint: Write a new preview, check what has changed, and apply that one."
     yield from _of_reverted(reports, command, several=several)
+    yield from _of_refused(reports)
     would_correct = sum(report.would_correct for report in reports)
     # what was not examined is not previewed, so an incomplete preview is not to be applied
     if would_correct and command.applies:
@@ -49,6 +53,22 @@ def _of_reverted(
         for sweep in sorted(sweeps, reverse=True)[:_MOST_REVERTED]:
             again = command.again_text(sweep, account)
             yield f"A person undid corrections of sweep {sweep}. To make these corrections once more: {again}"
+
+
+def _of_refused(reports: Sequence[SweepReport]) -> Iterator[str]:
+    """That the table's owner has to act: no sweep gets past what the table refuses."""
+    refused = [
+        line.payment_intent
+        for report in reports
+        for line in report.lines
+        if line.why in _REFUSALS or (line.why or "").startswith(TABLE_REFUSED)
+    ]
+    if refused:
+        are = "correction" if len(refused) == 1 else "corrections"
+        yield (
+            f"hint: Your table refused {len(refused):,} {are}, and its owner has to act. For the rule that refuses and its"
+            f" message: reconciler explain {refused[0]}"
+        )
 
 
 def _after_apply(report: SweepReport, command: SweepCommand, *, several: bool) -> Iterator[str]:

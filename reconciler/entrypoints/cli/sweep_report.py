@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from reconciler.domain.findings.discrepancy import Kind, Severity
+from reconciler.domain.model.recheck import TABLE_REFUSED
 from reconciler.domain.money import Money
 from reconciler.engine.report import (
     PAUSED_NOTE,
@@ -185,14 +186,25 @@ def _write(report: SweepReport) -> None:
     write_line(_headline(report))
     write_line(_figures(report))
     corrections = "Corrected" if report.writing is Writing.ROWS else "Would correct"
-    for decision, title in (
-        (DecisionKind.CORRECT, corrections),
-        (DecisionKind.FLAG, "Flagged for a person"),
-        (DecisionKind.WAIT, "Waiting: a webhook may be on its way"),
-    ):
-        _write_lines(
-            title, sorted((line for line in report.lines if line.decision is decision), key=_rank)
-        )
+    of_kind: dict[str, list[ReportLine]] = {
+        corrections: [],
+        "Flagged for a person": [],
+        "Refused by your table, and not tried by this sweep": [],
+        "Waiting: a webhook may be on its way": [],
+    }
+    titles = tuple(of_kind)
+    for line in report.lines:
+        is_refused = (line.why or "").startswith(TABLE_REFUSED)
+        match line.decision:
+            case DecisionKind.CORRECT:
+                title = titles[0]
+            case DecisionKind.FLAG:
+                title = titles[1]
+            case DecisionKind.WAIT:
+                title = titles[2] if is_refused else titles[3]
+        of_kind[title].append(line)
+    for title, lines in of_kind.items():
+        _write_lines(title, sorted(lines, key=_rank))
 
     if report.discrepancies:
         write_line()
@@ -228,7 +240,8 @@ def _headline(report: SweepReport) -> str:
             done = (
                 "rows were corrected and findings recorded"
                 if report.corrected
-                else "findings were recorded, no row was corrected"
+                else ("findings were recorded, " if report.discrepancies else "")
+                + "no row was corrected"
             )
     return f"{name}: {done}."
 

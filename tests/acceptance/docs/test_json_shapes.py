@@ -176,6 +176,9 @@ def test_explain(tutorial: Tutorial) -> None:
     ]
     tutorial.execute("ALTER TABLE payments ADD order_id text DEFAULT '5'")
     ordered = {"RECONCILER_PAYMENTS__ORDER": "order_id"}
+    linked = {**ordered, "RECONCILER_PAYMENTS__LINK_METADATA": "order_id"}
+    second = tutorial.stripe.create_payment(500, "eur", metadata={"order_id": "5"}).id
+    tutorial.stripe.succeed(second)
     for line in ("resolve 2 --note x --by Ana", "reopen 2"):
         tutorial.run(f"reconciler {line}")
     tutorial.execute("UPDATE reconciler.outbox SET delivered_at = now() WHERE id = 1")
@@ -185,6 +188,7 @@ def test_explain(tutorial: Tutorial) -> None:
         *(json.loads(tutorial.run(f"reconciler explain {one} --json").out) for one in intents),
         json.loads(tutorial.run("reconciler explain 1 --timeout 1 --json", **silent).out),
         json.loads(tutorial.run("reconciler explain 5 --json", **ordered).out),
+        json.loads(tutorial.run("reconciler explain 1 --json", **linked).out),
     )
 
 

@@ -1,0 +1,51 @@
+"""The table refuses a correction: a person is told who has to act, and what the person names is tried at once."""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from tests.acceptance.cli.conftest import Town
+from tests.kept_connections import kept_connection
+
+TRIGGER = """
+CREATE FUNCTION no_late() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'order SO-7 is archived'; END $$;
+CREATE TRIGGER no_late BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION no_late()
+"""
+
+
+def test_what_a_table_refuses(town: Town) -> None:
+    """Whole sweeps wait, and say so in a dry run too; a named payment is tried at once; explain promises nothing."""
+    intent = town.pay(1)
+    connection = kept_connection(town.shop.url)
+    connection.execute(sql.SQL(TRIGGER).format(table=town.shop.table))
+    first = town.run("sweep", "--apply")
+    assert "refused_by_table" in first.out
+    assert f"reconciler explain {intent}" in first.out
+
+    for options in ((), ("--record",), ("--apply",)):
+        whole = town.run("sweep", *options)
+        assert "Refused by your table, and not tried by this sweep:" in whole.out, options
+        assert "1 waiting" in whole.out
+        assert "webhook may be" not in whole.out
+        assert "findings were recorded, no row was corrected" not in whole.out
+        assert "To correct the rows" not in whole.out
+
+    found = town.run("explain", "1")
+    assert "order SO-7 is archived" in found.out
+    assert "no_late" in found.out
+    assert "The owner of the table has to act" in found.out
+    assert "ulfil" not in found.out
+    assert "Decision: flag" in found.out
+
+    number = town.ask("SELECT id FROM reconciler.discrepancies")[0][0]
+    accepted = town.run("resolve", str(number), "--accept", "stripe", "--note", "paid")
+    assert accepted.code == 1
+    assert "order SO-7 is archived. Nothing was written." in accepted.err
+
+    named = town.run("sweep", "--apply", "--payment-intent", intent)
+    assert "Flagged for a person:" in named.out
+    connection.execute(sql.SQL("DROP TRIGGER no_late ON {}").format(town.shop.table))
+    again = town.run("sweep", "--apply", "--payment-intent", intent)
+    assert "1 corrected" in again.out
+    assert town.statuses() == {"1": "paid"}
