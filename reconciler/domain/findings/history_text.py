@@ -27,6 +27,9 @@ def history_text(item: HistoryItem) -> str:
     """What happened, in one line without the time and without the person."""
     number = "a discrepancy" if item.discrepancy is None else f"discrepancy {item.discrepancy}"
     change = f"{item.before or 'no status'} -> {item.after or 'no status'}"
+    # an end of the message has a line of its own
+    has_own_line = item.event == HistoryEvent.QUEUED and item.reason in _ENDS_OF_MESSAGES
+    reason = None if has_own_line else item.reason
     template = _TEXTS.get(HistoryEvent(item.event)) if item.event in _EVENTS else None
     return (template or "{event} {kind}{note}").format(
         event=item.event.replace("_", " "),
@@ -36,7 +39,7 @@ def history_text(item: HistoryItem) -> str:
         written="" if item.after is None else f", {change}",
         sweep="" if item.sweep is None else f", by sweep {item.sweep}",
         corrected_by="" if item.sweep is None else f", a correction of sweep {item.sweep}",
-        why=f": {item.reason}" if item.reason else "",
+        why=f": {reason}" if reason else "",
         note=f": {item.note}" if item.note else "",
         error=f"; last error: {item.note}" if item.note else "",
         to=f" to {item.note}" if item.note else " to no person",
@@ -45,6 +48,7 @@ def history_text(item: HistoryItem) -> str:
     )
 
 
+_ENDS_OF_MESSAGES: Final = ("delivered", "given_up")
 _EVENTS: Final = frozenset(event.value for event in HistoryEvent)
 
 

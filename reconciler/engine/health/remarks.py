@@ -38,6 +38,10 @@ OUTBOX: Final = "status --json"
 """It has the last error of the endpoint and the age of the oldest row."""
 
 
+DELIVERY_PAGE: Final = "docs/how-to/webhook-delivery.md"
+"""What to do about an endpoint that does not answer: no command of Reconciler helps."""
+
+
 class Check(StrEnum):
     """The two things that a monitoring system asks, because different people answer them."""
 
@@ -138,13 +142,11 @@ def _of_service(status: AccountStatus) -> Iterator[Remark]:
 
 def _of_findings(status: AccountStatus) -> Iterator[Remark]:
     if status.held_back:
-        what = (
-            f"corrections.per_hour held back {status.held_back} corrections: review and apply them"
-        )
+        what = f"corrections.per_hour held back {_counted(status.held_back, 'correction')}: review and apply them"
         yield Remark(StatusLevel.CRITICAL, what, "sweep --kind due", Check.FINDINGS)
     for refusals in status.refusals:
         rule = f" ({refusals.constraint})" if refusals.constraint else ""
-        what = f"the table refuses {refusals.count} corrections{rule}, {refusals.reason}: {' '.join(refusals.message.split())}"
+        what = f"the table refuses {_counted(refusals.count, 'correction')}{rule}, {refusals.reason}: {' '.join(refusals.message.split())}"
         command = "discrepancies --state open --kind missed_outcome"
         yield Remark(StatusLevel.WARNING, what, command, Check.FINDINGS)
     for severity, level in (
@@ -154,7 +156,8 @@ def _of_findings(status: AccountStatus) -> Iterator[Remark]:
         count = status.open_count(severity)
         if count:
             command = f"discrepancies --state open --severity {severity.value}"
-            what = f"{count} {severity.value} discrepancies are open"
+            verb = "discrepancy is" if count == 1 else "discrepancies are"
+            what = f"{count} {severity.value} {verb} open"
             yield Remark(level, what, command, Check.FINDINGS)
 
 
@@ -173,11 +176,17 @@ def _of_outbox(outbox: OutboxStatus, expected: Expectations) -> Iterator[Remark]
     elif expected.delivers and _fails(outbox, age):
         since = outbox.failing_since
         begin = f"{duration_text(age)} ago" if since is None else f"{since:%Y-%m-%d %H:%M:%S} UTC"
-        what = f"deliveries to your endpoint have failed since {begin}: {outbox.waiting} outbox rows wait{why}"
-        yield Remark(StatusLevel.WARNING, what, OUTBOX)
+        host = f" at {expected.endpoint}" if expected.endpoint else ""
+        wait = "1 outbox row waits" if outbox.waiting == 1 else f"{outbox.waiting} outbox rows wait"
+        what = f"deliveries to your endpoint{host} have failed since {begin}: {wait}{why}; see {DELIVERY_PAGE}"
+        yield Remark(StatusLevel.WARNING, what)
     elif expected.delivers and age > UNDELIVERED.total_seconds():
         what = f"{outbox.waiting} outbox rows are not delivered, the oldest for {duration_text(age)}{why}"
         yield Remark(StatusLevel.WARNING, what, OUTBOX)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _fails(outbox: OutboxStatus, age: float) -> bool:

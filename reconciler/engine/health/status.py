@@ -125,11 +125,13 @@ class Expectations:
     """What the configuration promises: the interval of each source, and the 30-day read quota (None if not limited).
 
     ``delivers`` is whether the service delivers the outbox to an endpoint. If not, the merchant's own worker reads it.
+    ``endpoint`` is the endpoint's host, None if it is not known.
     """
 
     every: Mapping[str, timedelta]
     reads: int | None
     delivers: bool = False
+    endpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

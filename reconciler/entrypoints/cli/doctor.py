@@ -102,4 +102,6 @@ def _write(checks: Sequence[DoctorCheck]) -> None:
     faults = sum(check.level is CheckLevel.FAULT for check in checks)
     warnings = sum(check.level is CheckLevel.WARNING for check in checks)
     write_line()
-    write_line(f"Checks: {len(checks)}; faults: {faults}; warnings: {warnings}.")
+    unreachable = sum(check.level is CheckLevel.UNREACHABLE for check in checks)
+    away = f" unreachable: {unreachable};" if unreachable else ""
+    write_line(f"Checks: {len(checks)};{away} faults: {faults}; warnings: {warnings}.")

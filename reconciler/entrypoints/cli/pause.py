@@ -8,9 +8,12 @@ from typing import Annotated, Final
 import typer
 
 from reconciler.adapters.postgres.coordination.pauses import PostgresPauses
+from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.page.stored_facts import recheck_reported_findings
 from reconciler.domain.audit.ledger_entry import AskedBy
+from reconciler.domain.model.pause import Pause
+from reconciler.engine.report import SweepReport
 from reconciler.entrypoints.cli.arguments import AccountOption, ByOption, parse_name
 from reconciler.entrypoints.cli.output import write_line
 from reconciler.entrypoints.invocation import Invocation, invocation
@@ -18,6 +21,7 @@ from reconciler.errors import UsageError
 from reconciler.exit_codes import ExitCode
 from reconciler.settings import parse_duration
 
+PAUSE_KEPT_NOTHING: Final = "No correction of this sweep waits for its end."
 LONGEST_SECONDS: Final = 366 * 86_400.0
 
 
@@ -67,6 +71,14 @@ def resume(context: typer.Context, account: AccountOption = None, by: ByOption =
             due = recheck_reported_findings(database, name)
             write_line(f"Account {name} is no longer paused. Findings that are due again: {due:,}.")
     return int(ExitCode.DONE)
+
+
+def note_pause(call: Invocation, report: SweepReport) -> None:
+    """Say in the report that the account is paused, if nothing of this sweep had to wait for that. Raises the database's errors."""
+    with _database(call) as database:
+        row = PostgresStatus(database, report.account).pause()
+    if row is not None:
+        report.notes.append(f"Account {report.account} is {Pause(*row).text}. {PAUSE_KEPT_NOTHING}")
 
 
 def _seconds(duration: str) -> float:

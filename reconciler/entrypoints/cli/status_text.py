@@ -128,10 +128,10 @@ def _write_tables(one: AccountStatus) -> None:
         ]
         # a payment may have several discrepancies, so the column does not add up to the total
         count = sum(item.count for item in one.findings)
-        rows.extend(
-            ("", "total", f"{count:,}", money_text(Money(amount, currency)))
-            for currency, amount in one.at_stake_total.items()
-        )
+        for currency, amount in one.at_stake_total.items():
+            of_lines = sum(item.stake for item in one.findings if item.currency == currency)
+            name = "total" if amount == of_lines else "total, each payment once"
+            rows.append(("", name, f"{count:,}", money_text(Money(amount, currency))))
         write_table(_FINDINGS, rows, indent=2)
 
 

@@ -274,6 +274,11 @@ def _sweep(
                 from reconciler.entrypoints.cli.rows_without_intent import note_rows_without_intent
 
                 note_rows_without_intent(opened, mapped, report)
+            # a correction shows that there is no pause, and one that waits has its own note
+            if writes and not (report.corrected or report.failure or PAUSED_NOTE in report.notes):
+                from reconciler.entrypoints.cli.pause import note_pause
+
+                note_pause(call, report)
             if report.ledger_head is not None:
                 _anchor(call, settings, opened, report, report.ledger_head)
             return report

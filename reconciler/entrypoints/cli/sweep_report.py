@@ -258,7 +258,7 @@ def _figures(report: SweepReport) -> str:
     if report.abandoned:
         parts.append(f"{report.abandoned:,} abandoned carts")
     limited = f", {report.rate_limited:,} of them rate limited" if report.rate_limited else ""
-    parts.append(f"{report.reads:,} reads{limited}")
+    parts.append(f"{report.reads:,} read{'' if report.reads == 1 else 's'}{limited}")
     parts.append(f"{report.seconds:.1f} s")
     return "; ".join(parts) + "."
 

@@ -11,6 +11,7 @@ import structlog
 from reconciler.adapters.postgres.database import Database
 from reconciler.engine.delivery.circuit_breaker import CircuitBreaker
 from reconciler.engine.delivery.deliver import DeliveryReport
+from reconciler.entrypoints.service.outage_log import OutageLog, log_end_of_outage
 from reconciler.entrypoints.service.service_context import ServiceContext
 from reconciler.masking import redact
 from reconciler.wiring.delivery import open_delivery
@@ -32,6 +33,7 @@ class DeliveryJob:
         self._service = service
         self._account = account
         self._circuit = circuit
+        self._outages = OutageLog(service.clock)
 
     def run(
         self,
@@ -56,7 +58,16 @@ class DeliveryJob:
 
         service.metrics.deliveries_ended(report)
         _log(report)
+        note_outage(self._outages, report)
         return report
+
+
+def note_outage(outages: OutageLog, report: DeliveryReport) -> None:
+    """Count a failure while the endpoint is down, and log the end of that when a message was received again."""
+    if report.endpoint_down and report.failed:
+        outages.failed(DELIVER)
+    elif report.delivered and not report.endpoint_down:
+        log_end_of_outage(outages, DELIVER, report.account)
 
 
 def _log(report: DeliveryReport) -> None:

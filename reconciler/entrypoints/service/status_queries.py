@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from reconciler.adapters.postgres.coordination.status import PostgresStatus
 from reconciler.adapters.postgres.database import Database
@@ -148,7 +149,9 @@ def expectations(settings: Settings, status: AccountStatus) -> Expectations:
         for job in JOBS
         if isinstance(job.kind, SweepKind)
     }
-    return Expectations(intervals, status.reads_allowed, delivers=settings.delivery.url is not None)
+    url = settings.delivery.url
+    host = None if url is None else urlsplit(str(url)).hostname
+    return Expectations(intervals, status.reads_allowed, delivers=url is not None, endpoint=host)
 
 
 def statuses_for_metrics(

@@ -23,6 +23,13 @@ def test_pause_and_resume(town: Town) -> None:
     assert "run: reconciler resume --account default" in swept.out
     assert town.statuses() == {"1": "pending"}
 
+    town.shop.execute("UPDATE payments SET status = 'paid'")
+    agreeing = town.run("sweep", "--apply")
+    assert agreeing.code == 0
+    assert "Account default is paused by Ada (" in agreeing.out
+    assert "No correction of this sweep waits for its end." in agreeing.out
+    town.shop.execute("UPDATE payments SET status = 'pending'")
+
     assert "paused by Ada (" in town.run("status").out
     (one,) = json.loads(town.run("status", "--json").out)
     assert one["paused"]["asked_by"] == town.ask("SELECT asked_by FROM reconciler.pauses")[0][0]

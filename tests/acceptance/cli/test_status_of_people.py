@@ -32,7 +32,7 @@ def test_two_checks(town: Town) -> None:
     findings = town.run("status", "--check", "findings")
     assert findings.code == 2
     assert findings.out.startswith(
-        "RECONCILER FINDINGS CRITICAL - 1 critical discrepancies are open | "
+        "RECONCILER FINDINGS CRITICAL - 1 critical discrepancy is open | "
     )
     health = town.run("status", "--check", "health", "--format", "nagios")
     assert health.out.startswith("RECONCILER HEALTH ")
@@ -56,7 +56,9 @@ def test_an_outage_of_the_endpoint_is_a_warning_at_once(town: Town) -> None:
     assert "deliveries" not in town.run("status", "--check", "health").out
     kept_connection(town.shop.url).execute(failed.format(2))
     health = town.run("status", "--check", "health").out
-    assert "deliveries to your endpoint have failed since 20" in health
+    assert "deliveries to your endpoint at 127.0.0.1 have failed since 20" in health
+    assert "2 outbox rows wait" in health
+    assert "see docs/how-to/webhook-delivery.md" in health
     assert "UTC: 2 outbox rows wait; the last error: no answer" in health
     plotted = dict(item.split("=") for item in health.partition(" | ")[2].split())
     assert plotted["'default_outbox_waiting'"] == "2"

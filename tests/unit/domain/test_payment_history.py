@@ -76,12 +76,12 @@ def test_each_state_of_a_delivery() -> None:
     ]
     later = AT + timedelta(minutes=1)
     assert texts(*payment_history((), (), [outbox(1, delivered_at=later)], {})) == [
-        "outbox row 3 for payment 1: delivered",
+        "outbox row 3 for payment 1",
         "outbox row 3 delivered",
     ]
     given_up = outbox(1, given_up_at=later, last_error="500")
     assert texts(*payment_history((), (), [given_up], {})) == [
-        "outbox row 3 for payment 1: given_up",
+        "outbox row 3 for payment 1",
         "outbox row 3 given up: 500",
     ]
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import structlog
+
 from reconciler.clock import ManualClock
+from reconciler.engine.delivery.deliver import DeliveryReport
+from reconciler.entrypoints.service.delivery_job import note_outage
 from reconciler.entrypoints.service.outage_log import Outage, OutageLog
 
 
@@ -34,3 +38,27 @@ def test_each_name_has_its_own_outage() -> None:
     clock.advance(timedelta(seconds=5))
     assert outages.over("tail") == Outage(2, 5.0)
     assert outages.failed("tail") == Outage(1, 0.0)
+
+
+def test_the_end_of_an_outage_of_the_endpoint_is_logged() -> None:
+    """Once, when a message is received again; a run without a message, or one refused message, says nothing."""
+    clock = ManualClock(datetime(2026, 11, 2, tzinfo=UTC))
+    outages = OutageLog(clock)
+    with structlog.testing.capture_logs() as lines:
+        note_outage(outages, DeliveryReport("shop", delivered=3, failed=1))
+        note_outage(outages, DeliveryReport("shop", failed=3, endpoint_down=True))
+        clock.advance(timedelta(seconds=90))
+        note_outage(outages, DeliveryReport("shop"))
+        assert lines == []
+        note_outage(outages, DeliveryReport("shop", delivered=1))
+        note_outage(outages, DeliveryReport("shop", delivered=1))
+    assert lines == [
+        {
+            "event": "outage.over",
+            "log_level": "info",
+            "account": "shop",
+            "of": "deliver",
+            "times": 1,
+            "seconds": 90.0,
+        }
+    ]
