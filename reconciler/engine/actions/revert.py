@@ -36,19 +36,35 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Undone:
+    """A correction that was taken back. ``status`` is the row's status now, ``before`` the one that the sweep had written."""
+
+    key: str
+    payment_intent: str
+    order: str | None
+    before: str | None
+    status: str | None
+    amount: int | None
+    currency: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Reverted:
     """What became of each correction of a sweep."""
 
     sweep: int
-    reverted: int
+    undone: tuple[Undone, ...]
     skipped: tuple[Skipped, ...]
 
 
-def revert_sweep(account: OpenAccount, sweep: int, by: AskedBy) -> Reverted:
+def revert_sweep(
+    account: OpenAccount, sweep: int, by: AskedBy, keys: frozenset[str] = frozenset()
+) -> Reverted:
     """Set each row back to what it was before the sweep, if it still is what the sweep made of it.
 
     A row that has changed since is left alone and named. The discrepancy is open again, with the reason ``reverted``:
-    the row is not corrected to this outcome again until a person says so. Raises UsageError if the sweep corrected
+    the row is not corrected to this outcome again until a person says so. ``keys`` are the rows to set back, all of the
+    sweep if it is empty. Raises UsageError if the sweep corrected
     nothing or was made before the account was bound to another table, and ConfigurationError if Reconciler's schema does not exist.
     """
     account.raise_if_no_schema()
@@ -61,6 +77,14 @@ def revert_sweep(account: OpenAccount, sweep: int, by: AskedBy) -> Reverted:
                 f"sweep {sweep} corrected nothing.",
                 "List the sweeps with: reconciler sweeps",
             )
+        unknown = keys.difference(entry.key for entry in entries)
+        if unknown:
+            raise UsageError(
+                f"Sweep {sweep} corrected no row {', '.join(sorted(unknown))}: nothing was written.",
+                "Without --row, every correction of the sweep is undone.",
+            )
+        if keys:
+            entries = tuple(entry for entry in entries if entry.key in keys)
         raise_if_of_another_table(sweep, entries, discrepancies.last_rebind())
         return _revert_entries(account.ports.store, epoch, sweep, by, now, entries)
 
@@ -92,14 +116,14 @@ def _revert_entries(
     skipped = [
         _skipped(entry, "the correction is undone already") for entry in entries if entry.reverted
     ]
-    reverted = 0
+    undone: list[Undone] = []
     for start in range(0, len(open_entries), PAGE):
         page = open_entries[start : start + PAGE]
         # a page is a transaction: an interruption leaves whole pages done, and the rest can be reverted later
-        count, left_alone = _revert_page(store, epoch, sweep, by, now, page)
-        reverted += count
+        set_back, left_alone = _revert_page(store, epoch, sweep, by, now, page)
+        undone += set_back
         skipped += left_alone
-    return Reverted(sweep, reverted, tuple(skipped))
+    return Reverted(sweep, tuple(undone), tuple(skipped))
 
 
 def _revert_page(
@@ -109,8 +133,8 @@ def _revert_page(
     by: AskedBy,
     now: datetime,
     entries: Sequence[CorrectionEntry],
-) -> tuple[int, list[Skipped]]:
-    """Take one page of corrections back in one transaction. Returns how many, and those that were skipped."""
+) -> tuple[list[Undone], list[Skipped]]:
+    """Take one page of corrections back in one transaction. Returns them, and those that were skipped."""
     moved: frozenset[str] = frozenset()
     refused: dict[str, RefusedWrite] = {}
     while True:
@@ -126,6 +150,7 @@ def _revert_page(
                 stored = {(item.subject, item.kind): item for item in again.known}
 
                 writes: list[RowWrite] = []
+                undone: list[Undone] = []
                 skipped: list[Skipped] = []
                 updates: dict[tuple[str, Kind], DiscrepancyUpdate] = {}
                 for entry in entries:
@@ -137,6 +162,7 @@ def _revert_page(
                         skipped.append(_skipped(entry, why or ROW_CHANGED))
                         continue
                     writes.append(_row_write(row, entry, sweep, by))
+                    undone.append(_undone(row, entry))
                     for identity in _identities(row, entry):
                         if identity in stored:
                             revert = _revert(row, entry, sweep, by, now, updates.get(identity))
@@ -153,10 +179,22 @@ def _revert_page(
                         # try again without the rows that the table refuses
                         refused |= {storable(key): why for key, why in result.refused.items()}
                         continue
-                return len(writes), skipped
+                return undone, skipped
         except RowMovedError as error:
             # try again without the rows that changed between the lock and the write
             moved |= error.keys
+
+
+def _undone(row: Payment, entry: CorrectionEntry) -> Undone:
+    return Undone(
+        entry.key,
+        entry.payment_intent,
+        row.order,
+        entry.after["status"],
+        entry.before["status"],
+        row.amount,
+        row.currency,
+    )
 
 
 def _why_not(

@@ -238,7 +238,9 @@ def test_resolve_and_revert(tutorial: Tutorial) -> None:
     check("resolve", *(json.loads(tutorial.run(line).out) for line in lines))
     again = tutorial.run("reconciler revert 1 --json")
     assert again.code == 1
-    check("revert", json.loads(again.out))
+    made = json.loads(tutorial.run("reconciler sweep --apply --again 1 --json").out)
+    undone = tutorial.run(f"reconciler revert {made['sweep']} --json")
+    check("revert", json.loads(again.out), json.loads(undone.out))
 
 
 def test_verify(tutorial: Tutorial, tmp_path: Path) -> None:
