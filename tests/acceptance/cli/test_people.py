@@ -214,7 +214,7 @@ def test_revert(swept: Town) -> None:
     """revert undoes a sweep by its number: the row is as before, and the ledger is still intact."""
     ((sweep,),) = swept.ask("SELECT id FROM reconciler.sweeps")
     answer = swept.run("revert", str(sweep), "--json")
-    assert (answer.code, answer.json) == (0, {"sweep": sweep, "reverted": 1, "skipped": []})
+    assert (answer.code, answer.json["reverted"], answer.json["skipped"]) == (0, 1, [])
     assert swept.statuses()["1"] == "pending"
     assert swept.run("verify").code == 0
     again = swept.run("revert", str(sweep))
