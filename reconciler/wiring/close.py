@@ -15,7 +15,11 @@ def period_ledger(database: Database, account: str) -> PeriodLedger:
     return PostgresPeriodLedger(database, account)
 
 
-def closer_of(settings: Settings, by: AskedBy, identity: str) -> Closer:
-    """A person who closes a period. ``identity`` is ``os:NAME`` for a user of this machine, ``web:NAME`` for the pages."""
+def closer_of(settings: Settings, by: AskedBy, identity: str, seen: int | None = None) -> Closer:
+    """A person who closes a period. ``identity`` is ``os:NAME`` for a user of this machine, ``web:NAME`` for the pages.
+
+    ``seen`` is the last step of the period that the person has looked at, as ``Closer`` has it.
+    """
     review = settings.review
-    return Closer(by, identity, Signing(review.four_eyes_above, review.materiality, review.people))
+    signing = Signing(review.four_eyes_above, review.materiality, review.people)
+    return Closer(by, identity, signing, seen)

@@ -104,11 +104,16 @@ class Closing:
 
 @dataclass(frozen=True, slots=True)
 class Closer:
-    """Who does a step, and what the configuration says. ``identity`` is a user name as ``[review.people]`` has it."""
+    """Who does a step, and what the configuration says. ``identity`` is a user name as ``[review.people]`` has it.
+
+    ``seen`` is the number of the period's last step that the person has looked at, 0 if there was none. A step is refused
+    if another one came after it; None refuses nothing.
+    """
 
     by: AskedBy
     identity: str
     signing: Signing
+    seen: int | None = None
 
     def person(self) -> str:
         """The person. Raises CloseRefusedError if the configuration knows none."""
@@ -120,6 +125,22 @@ class Closer:
                 f'In the section [review.people], name the person that {self.identity} is. For a person ana: ana = ["{self.identity}"]',
             )
         return person
+
+
+def _seen_steps(ledger: PeriodLedger, period: Period, closer: Closer) -> tuple[Step, ...]:
+    """The steps of the period. Raises CloseRefusedError if the last one is not the one that the person has looked at."""
+    steps = ledger.steps(period)
+    if closer.seen is not None and closer.seen != (steps[-1].seq if steps else 0):
+        raise _changed_meanwhile()
+    return steps
+
+
+def _changed_meanwhile() -> CloseRefusedError:
+    return CloseRefusedError(
+        Refusal.CHANGED_MEANWHILE,
+        "in the meantime, another person has prepared, signed or opened the period.",
+        "See who, and when, with: reconciler close PERIOD --show",
+    )
 
 
 def closing_of(ledger: PeriodLedger, period: Period) -> Closing:
@@ -147,7 +168,7 @@ def prepare(
     A cut-off in the future becomes ``now``. A period that is prepared already is prepared anew. Raises CloseRefusedError.
     """
     person = closer.person()
-    steps = ledger.steps(period)
+    steps = _seen_steps(ledger, period, closer)
     if steps and steps[-1].action is Action.PERIOD_SIGNED:
         raise CloseRefusedError(
             Refusal.ALREADY_SIGNED,
@@ -165,7 +186,7 @@ def prepare(
 def sign(ledger: PeriodLedger, period: Period, now: datetime, closer: Closer) -> Step:
     """Sign the prepared version of a period. Raises CloseRefusedError."""
     person = closer.person()
-    steps = ledger.steps(period)
+    steps = _seen_steps(ledger, period, closer)
     if not steps or steps[-1].action is not Action.PERIOD_PREPARED:
         is_signed = bool(steps) and steps[-1].action is Action.PERIOD_SIGNED
         raise CloseRefusedError(
@@ -213,7 +234,7 @@ def reopen_period(ledger: PeriodLedger, period: Period, closer: Closer, note: st
     """Open a prepared or signed period again. The versions before stay in the ledger. Raises CloseRefusedError."""
     person = closer.person()
     written = checked_text(note, "the note")
-    steps = ledger.steps(period)
+    steps = _seen_steps(ledger, period, closer)
     if not steps or steps[-1].action is Action.PERIOD_REOPENED:
         raise CloseRefusedError(
             Refusal.NOT_CLOSED, "the period is neither prepared nor signed: it is open."
@@ -301,9 +322,5 @@ def _add(
         **closer.by.fields,
     }
     if not ledger.add_step(period, after, Draft(action, body)):
-        raise CloseRefusedError(
-            Refusal.CHANGED_MEANWHILE,
-            "in the meantime, another person has prepared, signed or opened the period.",
-            "See who, and when, with: reconciler close PERIOD --show",
-        )
+        raise _changed_meanwhile()
     return replace(ledger.steps(period)[-1])

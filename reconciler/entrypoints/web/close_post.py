@@ -81,7 +81,7 @@ def _do(
     if account not in records.accounts():
         raise NotFoundError("There is no such account.", "")
     ledger = records.period_ledger(account)
-    closer = closer_of(settings, AskedBy(reader.actor), reader.actor)
+    closer = closer_of(settings, AskedBy(reader.actor), reader.actor, _seen(sent))
     now = clock.now()
     note = sent.get("note", "")
     match step:
@@ -103,6 +103,14 @@ def _period(sent: Mapping[str, str], settings: Settings) -> Period:
     if last < first:
         raise WrongAddressError("The period ends before it begins.", "")
     return Period(first, last, settings.statement.zone)
+
+
+def _seen(sent: Mapping[str, str]) -> int:
+    """The last step that the page showed: another person may have prepared another version since."""
+    text = sent.get("seen", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise WrongAddressError("The version of the step is missing.", "Load the page again.")
+    return int(text)
 
 
 def _cutoff(sent: Mapping[str, str], period: Period) -> datetime:

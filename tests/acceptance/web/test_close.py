@@ -68,9 +68,11 @@ def step(client: TestClient, name: str, **values: str) -> Any:
     """A step as the page sends it, as of today."""
     text = client.get(PAGE).text
     token = re.search(r'name="token" value="([0-9a-f]+)"', text)
+    seen = re.search(r'name="seen" value="([0-9]+)"', text)
     assert token is not None
+    assert seen is not None
     today = SystemClock().now().isoformat()
-    fields = {"token": token[1], "step": name, "account": "default", "cutoff": today, **PERIOD, **values}  # fmt: skip
+    fields = {"token": token[1], "step": name, "account": "default", "seen": seen[1], "cutoff": today, **PERIOD, **values}  # fmt: skip
     headers = {"Origin": "http://localhost", "Content-Type": "application/x-www-form-urlencoded"}
     return client.post("/close", content=urlencode(fields), headers=headers)
 
@@ -103,6 +105,23 @@ def test_a_close_from_the_first_step_to_the_last(examined: None, visit: Visit) -
     assert "one more refund" in text
 
 
+def test_only_the_version_that_was_shown_is_signed(examined: None, visit: Visit) -> None:
+    """A page that was loaded before another version was prepared signs nothing, prepares nothing and opens nothing."""
+    ana, bo = visit("ana"), visit("bo")
+    assert step(ana, "prepare", note="first").status_code == 303
+    seen = re.search(r'name="seen" value="([0-9]+)"', bo.get(PAGE).text)
+    assert seen is not None
+    assert step(ana, "prepare", note="second").status_code == 303
+    for name in ("sign", "prepare", "reopen"):
+        refused = step(bo, name, seen=seen[1], note="of the first")
+        assert refused.status_code == 409, refused.text
+        assert "changed_meanwhile" in refused.text
+    assert step(bo, "sign", seen="").status_code == 400
+    assert "of the first" not in bo.get(PAGE).text
+    assert step(bo, "sign").status_code == 303
+    assert step(bo, "reopen", note="as before").status_code == 303
+
+
 @pytest.mark.parametrize(
     ("values", "hint"),
     [
@@ -112,7 +131,9 @@ def test_a_close_from_the_first_step_to_the_last(examined: None, visit: Visit) -
 )
 def test_a_refusal_speaks_of_the_page(visit: Visit, values: dict[str, str], hint: str) -> None:
     """It names no option of the command line, keeps the note, and leads back to the statement as it was shown."""
-    text = step(visit("ana"), "prepare", note="all of it", as_of="2026-02-01", **values).text
+    text = step(
+        visit("ana"), "prepare", note="all of it", as_of="2026-02-01", seen="0", **values
+    ).text
     assert hint in text
     assert "--" not in text.partition("<main")[2]
     assert "all of it</textarea>" in text
