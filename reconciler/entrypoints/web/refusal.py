@@ -65,10 +65,18 @@ def refused(
         "back": back,
         "action": action,
         # what has changed must be looked at first
-        "again": again if written and not isinstance(error, ChangedSinceShownError) else [],
+        "again": again if written and not _is_of_an_old_page(error) else [],
         "written": written,
     }
     return View("refused.html", "Refused", values, (), _status(error))
+
+
+def _is_of_an_old_page(error: ReconcilerError) -> bool:
+    match error:
+        case CloseRefusedError(code=Refusal.CHANGED_MEANWHILE) | ChangedSinceShownError():
+            return True
+        case _:
+            return False
 
 
 def _status(error: ReconcilerError) -> HTTPStatus:
