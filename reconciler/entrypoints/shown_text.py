@@ -57,6 +57,11 @@ def cell_text(text: str, *, keep: str = "") -> str:
     return encoded[:room].decode("utf-8", "ignore") + note
 
 
+def whole_text(text: str, *, keep: str = "") -> str:
+    """The text as ``cell_text`` shows it, however long it is."""
+    return visible(redact(text), keep=keep)
+
+
 def moment_text(moment: datetime | None) -> str:
     """A time as a person reads it: in UTC, to the second."""
     # a cut-off may come in the time zone of the books
@@ -118,7 +123,7 @@ def _csv_cell(value: object, *, whole: bool) -> object:
         case Enum():
             return as_plain(value)
         case str():
-            shown = visible(redact(value), keep=_KEPT) if whole else cell_text(value, keep=_KEPT)
+            shown = whole_text(value, keep=_KEPT) if whole else cell_text(value, keep=_KEPT)
             return f"'{shown}" if shown.startswith(FORMULA_STARTS) else shown
         case int() | float() | Decimal():
             return value

@@ -13,11 +13,13 @@ from xlsxwriter import Workbook as XlsxWorkbook  # type: ignore[import-untyped]
 from xlsxwriter.exceptions import XlsxFileError  # type: ignore[import-untyped]
 
 from reconciler.domain.money import Money, as_major, decimals
-from reconciler.entrypoints.shown_text import cell_text, money_text
+from reconciler.entrypoints.shown_text import cell_text, money_text, whole_text
 from reconciler.errors import UsageError
 
 MOST_ROWS: Final = 1_048_576
 """The rows of a sheet in this format."""
+_MOST_CHARACTERS: Final = 32_767
+"""A cell of a workbook has no room for more."""
 _MOST_DIGITS: Final = 15
 """A spreadsheet keeps no more digits of a number, so a longer amount is text."""
 
@@ -47,13 +49,13 @@ class Sheet:
         self._row = 0
         self._write(self._titles, self._book.bold)
 
-    def add(self, row: Sequence[Cell]) -> None:
-        """Add a row."""
+    def add(self, row: Sequence[Cell], *, whole: bool = False) -> None:
+        """Add a row. A long text is cut unless it is to be ``whole``."""
         if self._row >= self._book.most_rows:
             self._begin()
-        self._write(row, None)
+        self._write(row, None, whole=whole)
 
-    def _write(self, row: Sequence[Cell], shape: Any) -> None:
+    def _write(self, row: Sequence[Cell], shape: Any, *, whole: bool = False) -> None:
         sheet, at = self._sheet, self._row
         for column, value in enumerate(row):
             match value:
@@ -71,7 +73,8 @@ class Sheet:
                     sheet.write_number(at, column, value, shape)
                 case str():
                     # never write(): it would turn a text into a formula, a link or a number
-                    sheet.write_string(at, column, cell_text(value, keep="\n"), shape)
+                    shown = whole_text(value, keep="\n") if whole else cell_text(value, keep="\n")
+                    sheet.write_string(at, column, shown[:_MOST_CHARACTERS], shape)
         self._row += 1
 
     def _write_money(self, at: int, column: int, money: Money) -> None:

@@ -56,6 +56,8 @@ class Table(Generic[Row]):
     all_rows: Callable[[], AbstractContextManager[Iterator[Row]]] | None = field(default=None)
     row_id: Callable[[Row], int] | None = field(default=None)
     """The number of a row for a choice, None if rows are not chosen."""
+    is_whole: bool = False
+    """A file has its texts whole. Else a long text is cut: it may be one that anybody wrote at Stripe."""
 
     def cells(self) -> Iterator[list[tuple[Column[Row], Cell]]]:
         """The cells of each row with their columns."""
@@ -78,11 +80,11 @@ class Table(Generic[Row]):
             sheet = book.sheet(self.name, [name for name, _ in values])
             if self.all_rows is None:
                 for row in self.rows:
-                    sheet.add([_sheet_cell(value(row)) for _, value in values])
+                    sheet.add([_sheet_cell(value(row)) for _, value in values], whole=self.is_whole)
                 return
             with self.all_rows() as rows:
                 for row in rows:
-                    sheet.add([_sheet_cell(value(row)) for _, value in values])
+                    sheet.add([_sheet_cell(value(row)) for _, value in values], whole=self.is_whole)
 
     def _csv_of(self, rows: Iterable[Row]) -> Iterator[str]:
         values = [item for column in self.columns for item in column.values.items()]
@@ -93,7 +95,9 @@ class Table(Generic[Row]):
         }
         writers[csv.QUOTE_MINIMAL].writerow([name for name, _ in values])
         for number, row in enumerate(rows, start=1):
-            cells, quoting = csv_cells([_plain(value(row)) for _, value in values])
+            cells, quoting = csv_cells(
+                [_plain(value(row)) for _, value in values], whole=self.is_whole
+            )
             writers[quoting].writerow(cells)
             if number % _ROWS_AT_ONCE == 0:
                 yield part.getvalue()

@@ -214,6 +214,8 @@ def certificate_table(
             text_column("Value", lambda line: line[1]),
         ),
         list(certificate.lines()),
+        # an auditor runs its queries
+        is_whole=True,
     )
 
 
