@@ -57,7 +57,7 @@ class Table(Generic[Row]):
     row_id: Callable[[Row], int] | None = field(default=None)
     """The number of a row for a choice, None if rows are not chosen."""
     is_whole: bool = False
-    """A file has its texts whole. Else a long text is cut: it may be one that anybody wrote at Stripe."""
+    """A file has its texts whole. Else a long text is cut: a stranger may have written it at Stripe."""
 
     def cells(self) -> Iterator[list[tuple[Column[Row], Cell]]]:
         """The cells of each row with their columns."""

@@ -83,7 +83,8 @@ def step(client: TestClient, name: str, **values: str) -> Any:
 def test_a_close_from_the_first_step_to_the_last(examined: None, visit: Visit) -> None:
     """Prepared by one, refused for the same person, signed by another, not signed twice, opened again with a reason."""
     ana, bo, zoe = visit("ana"), visit("bo"), visit("zoe")
-    assert "No version is prepared" in ana.get(PAGE).text
+    # a period of which no test makes a version
+    assert "No version is prepared" in ana.get("/statement?from=2026-01-05&to=2026-01-05").text
     refused = step(zoe, "prepare")
     assert refused.status_code == 409
     assert "unknown_actor" in refused.text
@@ -106,6 +107,9 @@ def test_a_close_from_the_first_step_to_the_last(examined: None, visit: Visit) -
     text = ana.get(PAGE).text
     assert "Reopened" in text
     assert "one more refund" in text
+    file = ana.get(f"{PAGE}&download=steps").text
+    assert "note,person,asked_by" in file
+    assert re.search(r"Opened again,one more refund,ana,web:ana,[^\n]*,\d+,\d+,[0-9a-f]{64}", file)
 
 
 def test_only_the_version_that_was_shown_is_signed(examined: None, visit: Visit) -> None:

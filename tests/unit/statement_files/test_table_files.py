@@ -14,7 +14,7 @@ LONG = "SELECT sum(amount) " + "-- a comment of the query\n" * 150
 
 @pytest.mark.parametrize("is_whole", [True, False])
 def test_a_long_text_is_whole_in_the_files_of_a_certificate(tmp_path: Path, is_whole: bool) -> None:
-    """In CSV and in a workbook; a table of texts that anybody may have written is cut."""
+    """In CSV and in a workbook; another table of the pages is cut."""
     table = Table("one", "One", (text_column("Value", str),), [LONG], is_whole=is_whole)
     assert (LONG in "".join(table.csv_parts()).replace("\r\n", "\n")) == is_whole
     table.write_workbook(tmp_path / "one.xlsx")

@@ -13,6 +13,7 @@ from reconciler.domain.statement.period_figures import FigureChange, LateFact
 from reconciler.engine.actions.close_period import Closing
 from reconciler.entrypoints.shown_text import money_text
 from reconciler.entrypoints.web.tables import (
+    Cell,
     Column,
     Table,
     address,
@@ -52,7 +53,14 @@ def possible_steps(closing: Closing) -> list[CloseStep]:
 
 def closing_tables(account: str, closing: Closing) -> Iterator[Table[Any]]:
     """The steps, what is not as in the last version any more, and the facts that were found late."""
-    yield Table("steps", "Steps", _STEPS, closing.steps, empty="No person has made a step yet.")
+    yield Table(
+        "steps",
+        "Steps",
+        _STEPS,
+        closing.steps,
+        empty="No person has made a step yet.",
+        is_whole=True,
+    )
     yield Table("changes", "Changed since the last version", _CHANGES, closing.changes)
     yield Table(
         "late", "Dated before the cut-off, but found after it", _late(account), closing.late
@@ -61,12 +69,26 @@ def closing_tables(account: str, closing: Closing) -> Iterator[Table[Any]]:
 
 _STEPS: Final[tuple[Column[Step], ...]] = (
     moment_column("Time", lambda step: step.at),
-    text_column("Step", lambda step: _DONE[step.action], note=lambda step: step.note),
-    text_column("Person", lambda step: step.person, note=lambda step: step.asked_by),
+    Column(
+        "Step",
+        lambda step: Cell(_DONE[step.action], note=step.note),
+        {"step": lambda step: _DONE[step.action], "note": lambda step: step.note},
+    ),
+    Column(
+        "Person",
+        lambda step: Cell(step.person or "", note=step.asked_by),
+        {"person": lambda step: step.person, "asked_by": lambda step: step.asked_by},
+    ),
     moment_column("As of", lambda step: step.cutoff),
     number_column("Ledger entry", lambda step: step.seq),
-    text_column(
-        "Ledger's head before the step", lambda step: step.head[1][:12] if step.head else ""
+    Column(
+        "Ledger's head before the step",
+        # the page has room for its beginning
+        lambda step: Cell(step.head[1][:12] if step.head else ""),
+        {
+            "head_entry_before_the_step": lambda step: step.head[0] if step.head else None,
+            "head_hash_before_the_step": lambda step: step.head[1] if step.head else None,
+        },
     ),
 )
 _CHANGES: Final[tuple[Column[FigureChange], ...]] = (
