@@ -80,6 +80,7 @@ def test_discrepancies_as_text_and_csv(swept: Town) -> None:
     assert "12.50 EUR" in text
     rows_shown = [line for line in text.splitlines() if " pi_" in line]
     assert len({line.index("12.50 EUR") for line in rows_shown}) == 1
+    assert text.splitlines()[-1] == "HERE of a corrected row is what it held before the correction."
     for row in swept.shop.rows().values():
         assert f" {row['payment_intent']} " in text
     rows = list(csv.DictReader(swept.run("discrepancies", "--format", "csv").out.splitlines()))
