@@ -38,7 +38,7 @@ OUTBOX: Final = "status --json"
 """It has the last error of the endpoint and the age of the oldest row."""
 
 
-DELIVERY_PAGE: Final = "docs/how-to/webhook-delivery.md"
+DELIVERY_PAGE: Final = "docs/how-to/troubleshoot-at-night.md#reconcilerdeliveriesfail"
 """What to do about an endpoint that does not answer: no command of Reconciler helps."""
 
 

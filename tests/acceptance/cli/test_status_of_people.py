@@ -58,7 +58,7 @@ def test_an_outage_of_the_endpoint_is_a_warning_at_once(town: Town) -> None:
     health = town.run("status", "--check", "health").out
     assert "deliveries to your endpoint at 127.0.0.1 have failed since 20" in health
     assert "2 outbox rows wait" in health
-    assert "see docs/how-to/webhook-delivery.md" in health
+    assert "see docs/how-to/troubleshoot-at-night.md#reconcilerdeliveriesfail" in health
     assert "UTC: 2 outbox rows wait; the last error: no answer" in health
     plotted = dict(item.split("=") for item in health.partition(" | ")[2].split())
     assert plotted["'default_outbox_waiting'"] == "2"
