@@ -235,6 +235,6 @@ def test_a_payment_with_several_findings_counts_once(
         "capture_expiring": 1000,
     }
     text = shop.run("status").out
-    assert [line.split() for line in text.splitlines() if " total " in line] == [
-        ["total", "2", "10.00", "EUR"]
+    assert [line.split() for line in text.splitlines() if " total" in line] == [
+        ["total,", "each", "payment", "once", "2", "10.00", "EUR"]
     ]

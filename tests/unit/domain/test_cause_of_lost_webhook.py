@@ -91,6 +91,10 @@ def test_an_event_that_a_complete_list_does_not_show_was_never_generated() -> No
     seen = intent_of(Outcome.SUCCEEDED)
     assert cause_of(seen, (), NOW, seen.changed_at) is Cause.NEVER_GENERATED
     assert cause_of(seen, (), NOW, seen.changed_at + SECOND) is None
+    match = match_of(seen, payment(Outcome.INCOMPLETE))
+    decision = decide(match, rules(), NOW, events_known_since=seen.changed_at)
+    assert isinstance(decision, Correct)
+    assert [found.cause for found in decision.findings] == [Cause.NEVER_GENERATED]
     late = seen.changed_at + timedelta(days=30)
     assert cause_of(seen, (), late, None) is None
     assert cause_of(seen, (), late + SECOND, None) is Cause.OUT_OF_REACH

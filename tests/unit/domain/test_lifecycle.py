@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import fields, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from reconciler.domain.findings.reverted_correction import Revert
 from reconciler.domain.money import Money
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Correct, Flag, decide
-from tests.unit.domain.samples import NOW, intent_of, match_of, payment, rules
+from tests.unit.domain.samples import NOW, charge, intent_of, match_of, payment, rules
 
 STORED_ID = 7
 PAIR_KINDS = [kind for kind in Kind if not kind.is_side]
@@ -258,6 +259,17 @@ def test_what_was_taken_back_is_not_corrected(keys: tuple[str, ...]) -> None:
     assert isinstance(again, Correct)
     (update,) = updates_after_verdict(known, again.findings, corrected=True)
     assert (update.state, update.ends_revert) == (State.CORRECTED, True)
+
+
+def test_only_the_correction_that_was_taken_back_says_so() -> None:
+    """A finding beside it keeps its own reason."""
+    held = charge(capture_before=NOW + timedelta(hours=3))
+    seen = intent_of(Outcome.AUTHORIZED, charge=held)
+    match = match_of(seen, payment(Outcome.INCOMPLETE))
+    decision = decide(match, rules(), NOW, known=_taken_back("authorized", "p1"))
+    assert isinstance(decision, Flag)
+    reasons = {found.kind: found.reason for found in decision.findings}
+    assert reasons == {Kind.MISSED_OUTCOME: Reason.REVERTED, Kind.CAPTURE_EXPIRING: None}
 
 
 @pytest.mark.parametrize(("outcome", "key"), [("succeeded", "p2"), ("processing", "p1")])

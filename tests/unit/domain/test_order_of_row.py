@@ -305,3 +305,16 @@ def test_parts_of_several_orders_are_not_released() -> None:
     same = decide(replace(match, payments=of_one), LINKED, NOW)
     assert isinstance(same, Correct)
     assert [row.key for row in same.payments] == ["a", "b"]
+
+
+def test_the_other_part_of_a_payment_does_not_speak_against_it() -> None:
+    """Both parts are canceled in one write, so the other part among the rows of the order is no second payment of it."""
+    parts = (
+        payment(Outcome.PROCESSING, key="a", order="o1", amount=AMOUNT - 1),
+        payment(Outcome.PROCESSING, key="b", order="o1", amount=1),
+    )
+    known = MatchFacts(order=OrderFacts(rows=parts, is_complete=True))
+    match = match_of(intent_of(Outcome.CANCELED), *parts, order="o1", facts=known)
+    decision = decide(match, LINKED, NOW)
+    assert isinstance(decision, Correct)
+    assert [row.key for row in decision.payments] == ["a", "b"]

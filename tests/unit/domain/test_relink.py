@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match_facts import MatchFacts, OrderFacts
-from reconciler.domain.model.payment import Payment
+from reconciler.domain.model.payment import Payment, StatusMap
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Correct, Flag, decide
 from reconciler.domain.rules.grace import Wait
@@ -82,9 +82,10 @@ def test_without_the_setting_a_person_decides() -> None:
         {"paying": replace(PAYING, charge=charge(disputed=True))},
         {"others": (replace(PAYING, id="pi_3"),)},
         {"rows": (replace(ROW, key="p2", payment_intent=""),)},
+        {"row": replace(ROW, stored_id="cs_test_1")},
     ],
     ids=["own intent open", "row settled", "only held", "another amount", "another currency", "not younger",
-         "another customer", "refunded in part", "disputed", "two paid", "two rows"],
+         "another customer", "refunded in part", "disputed", "two paid", "two rows", "a webhook finds the row by another id"],
 )  # fmt: skip
 def test_any_doubt_leaves_it_to_a_person(doubt: dict[str, object]) -> None:
     """One condition that does not hold is enough: the row is only flagged."""
@@ -98,3 +99,12 @@ def test_an_intent_that_is_an_sql_text_is_not_replaced() -> None:
     decision = decide(match, replace(RELINK, writes_intent=False), NOW)
     assert isinstance(decision, Flag)
     assert decision.findings[0].reason == "intent_not_writable"
+
+
+def test_a_row_is_not_pointed_at_a_payment_that_cannot_be_written() -> None:
+    """The mapping may have no status for a payment that succeeded."""
+    written = {Outcome.CANCELED: "canceled", Outcome.FAILED: "failed"}
+    facts = MatchFacts(order=OrderFacts(intents=(PAYING,), is_complete=True))
+    match = match_of(OWN, ROW, order="o1", facts=facts)
+    without = replace(RELINK, statuses=StatusMap(RELINK.statuses.read, written))
+    assert isinstance(decide(match, without, NOW), Flag)

@@ -7,15 +7,18 @@ from datetime import datetime, timedelta
 import pytest
 
 from reconciler.domain.findings.discrepancy import Kind
-from reconciler.domain.model.intent import Intent
+from reconciler.domain.model.intent import Intent, NextAction
 from reconciler.domain.outcome import Outcome
 from reconciler.domain.rules.decision import Correct, Keep, decide
+from reconciler.domain.rules.side_findings import amount_arrived
 from tests.unit.domain.samples import (
+    AMOUNT,
     CREATED,
     HORIZON,
     NOW,
     SECOND,
     charge,
+    intent,
     intent_of,
     match_of,
     payment,
@@ -23,6 +26,11 @@ from tests.unit.domain.samples import (
 )
 from tests.unit.domain.test_discrepancy_kinds import found_in
 from tests.unit.domain.test_payment_method_deadlines import MOMENT, voucher
+
+
+def _transfer(remaining: int) -> NextAction:
+    return NextAction("display_bank_transfer_instructions", amount_remaining=remaining)
+
 
 AT_THE_BANK = {Outcome.PROCESSING, Outcome.AUTHORIZED}
 UNPAID = {Outcome.INCOMPLETE, Outcome.FAILED}
@@ -104,3 +112,22 @@ def test_overdue_and_exhausted_stand_beside_each_other() -> None:
     seen = intent_of(Outcome.PROCESSING, created=long_ago, charge=None)
     assert _beside(seen, Outcome.PROCESSING, long_ago)[0] == {Kind.OVERDUE, Kind.EXHAUSTED}
     assert _beside(seen, Outcome.PROCESSING, CREATED)[0] == {Kind.OVERDUE}
+
+
+@pytest.mark.parametrize(
+    ("status", "action", "arrived"),
+    [
+        ("requires_action", None, 0),
+        ("requires_action", NextAction("display_bank_transfer_instructions"), 0),
+        ("requires_action", _transfer(AMOUNT), 0),
+        ("requires_action", _transfer(AMOUNT + 1), 0),
+        ("requires_action", _transfer(AMOUNT - 1), 1),
+        ("processing", _transfer(AMOUNT - 1), 0),
+    ],
+)
+def test_what_a_bank_transfer_has_brought(
+    status: str, action: NextAction | None, arrived: int
+) -> None:
+    """The amount without what remains, and only while the customer has to send more."""
+    seen = intent(status, next_action=action)
+    assert amount_arrived(seen) == arrived
