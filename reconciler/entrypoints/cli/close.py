@@ -201,8 +201,13 @@ class _Work:
         now = self._call.clock.now()
         match task:
             case Task.PREPARE:
-                chosen = _time(cutoff) or self._period.end + CUTOFF_AFTER
-                cut = chosen.astimezone(UTC)
+                named = _time(cutoff)
+                if named is not None and named > now:
+                    raise UsageError(
+                        f'--cutoff "{cutoff}" is in the future.',
+                        f"Name a time that is not after {moment_text(now)} UTC, or leave --cutoff out.",
+                    )
+                cut = (named or self._period.end + CUTOFF_AFTER).astimezone(UTC)
                 prepare(self.ledger, self._period, cut, now, closer, note)
             case Task.SIGN:
                 sign(self.ledger, self._period, now, closer)

@@ -15,6 +15,7 @@ from reconciler.clock import Clock
 from reconciler.domain.audit.ledger_entry import AskedBy
 from reconciler.domain.statement.period import Period
 from reconciler.engine.actions.close_period import prepare, reopen_period, sign
+from reconciler.entrypoints.shown_text import moment_text
 from reconciler.entrypoints.web.call import NotFoundError, WrongAddressError
 from reconciler.entrypoints.web.identity import Reader
 from reconciler.entrypoints.web.months import CUTOFF_AFTER
@@ -86,7 +87,7 @@ def _do(
     note = sent.get("note", "")
     match step:
         case CloseStep.PREPARE:
-            prepare(ledger, period, _cutoff(sent, period), now, closer, note or None)
+            prepare(ledger, period, _cutoff(sent, period, now), now, closer, note or None)
         case CloseStep.SIGN:
             sign(ledger, period, now, closer)
         case CloseStep.REOPEN:
@@ -113,7 +114,7 @@ def _seen(sent: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _cutoff(sent: Mapping[str, str], period: Period) -> datetime:
+def _cutoff(sent: Mapping[str, str], period: Period, now: datetime) -> datetime:
     text = sent.get("cutoff", "")
     if not text:
         return (period.end + CUTOFF_AFTER).astimezone(UTC)
@@ -124,5 +125,11 @@ def _cutoff(sent: Mapping[str, str], period: Period) -> datetime:
     if found is None or found.tzinfo is None:
         raise WrongAddressError(
             '"Cut-off" is no time with a time zone.', "Write it such as 2026-11-06T00:00:00+00:00."
+        )
+    # what is signed has the cut-off that a person chose, or none is prepared
+    if found > now:
+        raise WrongAddressError(
+            f'"Cut-off" is in the future: {moment_text(found)} UTC.',
+            f"Write a time that is not after {moment_text(now)} UTC.",
         )
     return found.astimezone(UTC)

@@ -262,6 +262,7 @@ def test_a_period_is_prepared_while_a_sweep_writes(town: Town, as_user: Act) -> 
         ("--sign", "--cutoff", "2026-01-01"),
         ("--sign", "--note", "x"),
         ("--prepare", "--cutoff", "5d"),
+        ("--prepare", "--cutoff", "2199-01-01"),
     ],
 )
 def test_options_that_contradict_each_other(town: Town, options: tuple[str, ...]) -> None:
