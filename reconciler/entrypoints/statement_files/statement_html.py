@@ -166,7 +166,9 @@ def _items(found: Statement, one: CurrencyStatement) -> Iterator[str]:
     ]
     small = one.below_materiality
     if small.count:
-        below = f"{small.count:,} findings of less than {money_text(Money(one.materiality, one.currency))} each"
+        below = statement_text.findings_below(
+            small.count, money_text(Money(one.materiality, one.currency))
+        )
         rows.append((below, "", "", "", "", "", money_text(Money(small.amount, one.currency))))
     if len(listed) > _MOST_ROWS:
         rest = sum(item.amount for item in listed[_MOST_ROWS:])

@@ -72,11 +72,12 @@ def lost_webhooks(period: Period, one: CurrencyStatement) -> str:
     when = "This month" if _is_month(period) else "In this period"
     said = f"{when} {_payments(lost.lost.count)} worth {_money(lost.lost, one)} lost a webhook"
     within = "" if lost.slowest is None else f" within {_span(lost.slowest)}"
+    whose = "its" if lost.lost.count == 1 else "their"
     if not lost.not_right.count:
-        return f"{said}; all their rows were right{within}."
+        return f"{said}; all {whose} rows were right{within}."
     open_ones = f"{lost.not_right.count:,} worth {_money(lost.not_right, one)}"
     if lost.slowest is None:
-        return f"{said}; at the cut-off none of their rows was right."
+        return f"{said}; at the cut-off none of {whose} rows was right."
     return f"{said}; at the cut-off the rows of {open_ones} were not right, and the other rows were right{within}."
 
 
@@ -225,6 +226,15 @@ def examined_again(found: Statement, as_of: datetime) -> str:
     return (
         f"Of the {days} days of the period, {again} were examined again after the cut-off. A refund or a lost dispute of the"
         " other days' payments is known only if it became a finding. Examine them again with a window sweep to see the rest."
+    )
+
+
+def findings_below(count: int, limit: str) -> str:
+    """Findings that are too small to be listed, as the beginning of a sentence or the name of their sum."""
+    return (
+        f"1 finding of less than {limit}"
+        if count == 1
+        else f"{count:,} findings of less than {limit} each"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from reconciler.domain.money import Money
 from reconciler.entrypoints.shown_text import cell_text, moment_text, money_text
 from reconciler.entrypoints.web.tables import address
 
+_STRIPE: Final = re.compile(r"\bstripe\b")
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
 
@@ -35,9 +37,15 @@ def environment() -> Environment:
 
 
 def words(name: str) -> str:
-    """A name of the program as words: missed_outcome is "Missed outcome"."""
-    text = name.replace("_", " ")
+    """A name of the program as words: missed_outcome is "Missed outcome", and Stripe is a name."""
+    text = _STRIPE.sub("Stripe", name.replace("_", " "))
     return text[:1].upper() + text[1:]
+
+
+def inner_words(name: str) -> str:
+    """A name of the program as words inside a sentence: missing_at_stripe is "missing at Stripe"."""
+    text = words(name)
+    return text if text.startswith("Stripe") else text[:1].lower() + text[1:]
 
 
 def _shown(value: Any) -> Any:

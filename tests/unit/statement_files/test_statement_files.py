@@ -111,7 +111,7 @@ def test_the_page_is_whole_and_runs_nothing(certificate: Certificate) -> None:
         "-12.50 EUR",
         "-12.345 KWD",
         "-0.07 XYZ",
-        "1 findings of less than 1.00 XYZ",
+        "1 finding of less than 1.00 XYZ",
     ):
         assert said in page
     assert "compares neither of them with the bank" in page
@@ -129,7 +129,7 @@ def test_the_lines_end_with_the_certificate(certificate: Certificate) -> None:
     assert "EUR: unexplained 0.00 EUR" in text
     assert "After the cut-off, 1 payment of this period changed" in text
     assert (
-        "This month 1 payment worth 12.50 EUR lost a webhook; at the cut-off none of their rows was right."
+        "This month 1 payment worth 12.50 EUR lost a webhook; at the cut-off none of its rows was right."
         in text
     )
     assert "reconciler statement 2026-10" in text

@@ -151,7 +151,7 @@ def _run_text(action: str, body: Mapping[str, object]) -> str:
     match action:
         case Action.SWEEP:
             complete = "complete" if body.get("complete") else "not complete"
-            return f"Sweep {body.get('sweep')} ({_text(body, 'kind')}), {complete}, {body.get('corrected', 0)} rows corrected"
+            return f"Sweep {body.get('sweep')} ({_text(body, 'kind')}), {complete}, rows corrected: {body.get('corrected', 0)}"
         case Action.DAY_TOTALS:
             return _totals(body)
         case Action.PERIOD_PREPARED | Action.PERIOD_SIGNED | Action.PERIOD_REOPENED:
@@ -178,7 +178,7 @@ def _totals(body: Mapping[str, object]) -> str:
     count, amount = received.get("count"), received.get("amount")
     if not isinstance(count, int) or not isinstance(amount, int):
         return said
-    return f"{said}: Stripe received {money_text(Money(amount, currency))} from {count:,} payments"
+    return f"{said}: Stripe received {money_text(Money(amount, currency))} from {count:,} payment{'' if count == 1 else 's'}"
 
 
 def _period(body: Mapping[str, object]) -> str:

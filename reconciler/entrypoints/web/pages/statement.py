@@ -32,7 +32,7 @@ from reconciler.entrypoints.web.tables import (
     number_column,
     text_column,
 )
-from reconciler.entrypoints.web.templating import words
+from reconciler.entrypoints.web.templating import inner_words, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def _lines_table(one: CurrencyStatement) -> Table[Line]:
         Line("Difference", None, money(one.difference), is_total=True),
         *(
             Line(
-                f"explained: {words(kind).lower()}",
+                f"explained: {inner_words(kind)}",
                 by_kind[kind].count,
                 money(by_kind[kind].amount),
             )

@@ -43,8 +43,9 @@ def sentences(found: Statement, one: CurrencyStatement) -> Sequence[str]:
     if small.count:
         limit, total = Money(one.materiality, one.currency), Money(small.amount, one.currency)
         below = (
-            f"{small.count:,} findings of less than {money_text(limit)} each are not listed one by one; together "
-            f"they are {money_text(total)}. Every sum and every file includes them."
+            f"{statement_text.findings_below(small.count, money_text(limit))} {'is' if small.count == 1 else 'are'} "
+            f"not listed; the sum is {money_text(total)}. Every sum and every file includes "
+            f"{'it' if small.count == 1 else 'them'}."
         )
     said = (
         statement_text.lost_webhooks(found.period, one),
