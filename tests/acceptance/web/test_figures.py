@@ -166,6 +166,25 @@ def test_the_open_figures_of_a_statement_are_tied(ana: TestClient, stored: str) 
     assert "Open in the list of discrepancies now: 124 findings." in said
 
 
+def test_a_month_without_an_examined_day_has_no_figure(ana: TestClient, stored: str) -> None:
+    """Nothing unexplained would look like money that was compared."""
+    body = {**FOUND, "subject": "pi_early", "difference": {"eur": 0}, "payment_created": "2025-04-20T00:00:00Z"}  # fmt: skip
+    with psycopg.connect(stored, autocommit=True) as connection:
+        connection.execute(
+            "SELECT reconciler.append_entries('default', ARRAY['finding_opened'], %s)",
+            ([json.dumps(body, sort_keys=True, separators=(",", ":"))],),
+        )
+    said = words(ana.get("/statement?month=2025-04&cutoff=2027-12-31").text)
+    assert "30 days are not examined" in said
+    assert "EUR Not examined" in said
+    assert "of 0 of 30 days" not in said
+
+
+def test_the_overview_says_which_sum_counts_a_payment_once(ana: TestClient) -> None:
+    """The money of a card may be less than that of the table below it."""
+    assert "add up every discrepancy, so their money may be more" in words(ana.get("/").text)
+
+
 def test_the_list_of_a_month_and_of_a_cause(ana: TestClient) -> None:
     """A payment belongs to the days on which it was created, the last one included."""
     march = "/discrepancies?paid_from=2026-03-01&paid_to=2026-03-10&state=open"

@@ -116,6 +116,8 @@ def _unexplained_table(
         Unexplained(month, currency)
         for month, statement in statements
         for currency in statement.currencies
+        # nothing is explained before a day was examined
+        if len(statement.days_not_examined) < len(statement.period.days)
     ]
     rows.sort(key=lambda row: row.money.amount == 0)
     return Table(
