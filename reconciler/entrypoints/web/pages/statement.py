@@ -32,7 +32,7 @@ from reconciler.entrypoints.web.tables import (
     number_column,
     text_column,
 )
-from reconciler.entrypoints.web.templating import inner_words, words
+from reconciler.entrypoints.web.templating import inner_words
 
 
 @dataclass(frozen=True, slots=True)
