@@ -201,6 +201,15 @@ def test_days_that_were_examined_after_the_cut_off(examined: None, visit: Visit)
     assert "reconciler sweep --kind window --since 2026-01-02 --until 2026-01-04 --record" in never
 
 
+def test_a_part_of_a_period_that_was_examined_can_be_closed(examined: None, visit: Visit) -> None:
+    """The page names it, and leads to a statement of it that is complete at the same cut-off."""
+    ana = visit("ana")
+    text = ana.get("/statement?from=2026-01-01&to=2026-01-31&cutoff=2199-01-01").text
+    link = re.search(r'href="(/statement[^"]*)">2026-01-05 to 2026-01-06</a>', text)
+    assert link is not None
+    assert "are not examined" not in ana.get(link[1].replace("&amp;", "&")).text
+
+
 def test_one_person_may_do_both_only_below_an_amount_that_the_page_names(
     records: WebRecords, settings: Settings
 ) -> None:

@@ -168,7 +168,7 @@ def test_the_open_figures_of_a_statement_are_tied(ana: TestClient, stored: str) 
 
 def test_a_month_without_an_examined_day_has_no_figure(ana: TestClient, stored: str) -> None:
     """Nothing unexplained would look like money that was compared."""
-    body = {**FOUND, "subject": "pi_early", "difference": {"eur": 0}, "payment_created": "2025-04-20T00:00:00Z"}  # fmt: skip
+    body = {**FOUND, "subject": "pi_early", "difference": {"chf": 100}, "payment_created": "2025-04-20T00:00:00Z"}  # fmt: skip
     with psycopg.connect(stored, autocommit=True) as connection:
         connection.execute(
             "SELECT reconciler.append_entries('default', ARRAY['finding_opened'], %s)",
@@ -176,7 +176,7 @@ def test_a_month_without_an_examined_day_has_no_figure(ana: TestClient, stored: 
         )
     said = words(ana.get("/statement?month=2025-04&cutoff=2027-12-31").text)
     assert "30 days are not examined" in said
-    assert "EUR Not examined" in said
+    assert "CHF Not examined" in said
     assert "of 0 of 30 days" not in said
 
 

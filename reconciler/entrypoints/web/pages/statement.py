@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from reconciler.domain.findings.discrepancy import Kind
@@ -83,6 +83,7 @@ def statement(call: Call) -> View:
                 "cutoff": now.astimezone(found.period.zone).date().isoformat(),
             },
         ),
+        "closable": _closable(account, found, min(cutoff, now)),
         "examined_again": statement_text.examined_again(found, now),
         "four_eyes": _four_eyes(call),
         "close_steps": possible_steps(closing),
@@ -113,6 +114,28 @@ def _examined_later(call: Call, account: str, found: Statement) -> int:
     return sum(
         any(first <= day <= last for first, last in ranges) for day in found.days_not_examined
     )
+
+
+def _closable(account: str, found: Statement, cutoff: datetime) -> list[tuple[str, str]]:
+    """The runs of examined days, which can be closed without the others: each with the address of its statement."""
+    if found.is_complete:
+        return []
+    missing = set(found.days_not_examined)
+    runs: list[list[date]] = []
+    for day in found.period.days:
+        if day in missing:
+            continue
+        if runs and day - runs[-1][-1] == timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    # the address names a day of which the end is the cut-off
+    as_of = (cutoff - timedelta(microseconds=1)).astimezone(found.period.zone).date()
+    made = []
+    for run in runs:
+        days = {"from": run[0].isoformat(), "to": run[-1].isoformat(), "cutoff": as_of.isoformat()}
+        made.append((f"{run[0]} to {run[-1]}", address("/statement", account=account, **days)))
+    return made
 
 
 def _four_eyes(call: Call) -> str:
