@@ -136,7 +136,7 @@ def test_a_missing_table_does_not_hide_the_rest(town: Town) -> None:
     assert "payments.table is missing" in "".join(of_level(found, "fault"))
     assert "may read events" in "".join(of_level(found, "ok"))
     last = town.run("doctor", DATABASE_URL="postgresql://127.0.0.1:9/shop").out.splitlines()[-1]
-    assert "; unreachable: 1; faults: 0; " in last
+    assert "; unreachable: 1; faults: 1; " in last
 
 
 def test_a_configuration_that_cannot_be_used(town: Town) -> None:

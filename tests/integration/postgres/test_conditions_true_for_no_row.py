@@ -59,4 +59,4 @@ def test_a_count_that_takes_too_long_is_skipped(two_rows, monkeypatch):
         monkeypatch.setattr(Database, "counting", too_slow)
         (check,) = where_checks("table", database, found.table)
     assert check.level is CheckLevel.SKIPPED
-    assert "[payments] where" in check.what
+    assert "payments.where" in check.what
