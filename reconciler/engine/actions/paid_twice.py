@@ -29,7 +29,7 @@ def with_second_payments(
     named_account: str | None,
 ) -> Explanation:
     """The explanation with the double payment: first of all, unless a write to the row or another verdict comes before."""
-    text = " ".join(f"{paid_twice_text(one.finding)}" for one in twice)
+    text = " ".join(paid_twice_text(one.finding) for one in twice)
     numbers = _numbers(twice, local)
     are = "Discrepancy {} is" if len(numbers) == 1 else "Discrepancies {} are"
     opened = f"{are.format(', '.join(map(str, numbers)))} open."

@@ -64,8 +64,8 @@ def revert_sweep(
 
     A row that has changed since is left alone and named. The discrepancy is open again, with the reason ``reverted``:
     the row is not corrected to this outcome again until a person says so. ``keys`` are the rows to set back, all of the
-    sweep if it is empty. Raises UsageError if the sweep corrected
-    nothing or was made before the account was bound to another table, and ConfigurationError if Reconciler's schema does not exist.
+    sweep's if there are none. Raises UsageError if the sweep corrected nothing or none of a named row, or was made before
+    the account was bound to another table, and ConfigurationError if Reconciler's schema does not exist.
     """
     account.raise_if_no_schema()
     with account.writing_epoch() as epoch:

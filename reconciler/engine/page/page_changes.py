@@ -145,14 +145,8 @@ class PageChanges:
         for payment in decision.payments:
             if payment.key in self._refused:
                 return self._report_refused(match, decision, self._refused[payment.key])
-        earlier = self._waiting.get(match.intent.id)
-        if (
-            not self._actor.names_payments
-            and earlier is not None
-            and earlier.due_at > self._now
-            and earlier.reason == why_refused(decision)
-        ):
-            # refused some hours ago, and its finding is open; what a person names is tried at once
+        earlier = refusal_in_force(decision, self._waiting.get(match.intent.id), self._now)
+        if earlier is not None and not self._actor.names_payments:  # a named one is tried at once
             self._rechecks.append(earlier)
             return Wait(earlier.due_at, TABLE_REFUSED)
 
@@ -204,7 +198,7 @@ class PageChanges:
             else finding
             for finding in decision.findings
         )
-        recheck = Recheck(match.intent.id, self._now + REFUSED_AGAIN, why_refused(decision))
+        recheck = Recheck(match.intent.id, self._now + REFUSED_AGAIN, _why_refused(decision))
         self._add_verdict(match, findings, corrected=False, recheck=recheck)
         return Flag(findings)
 
@@ -307,7 +301,13 @@ class PageChanges:
         )
 
 
-def why_refused(decision: Correct) -> str:
+def refusal_in_force(decision: Correct, recheck: Recheck | None, now: datetime) -> Recheck | None:
+    """The recheck, if the table refused the same write to the same rows and it is not due yet; None otherwise."""
+    in_force = recheck and recheck.due_at > now and recheck.reason == _why_refused(decision)
+    return recheck if in_force else None
+
+
+def _why_refused(decision: Correct) -> str:
     """The reason of the recheck of a refused correction. It says what was refused: a changed row is tried at once."""
     rows = [
         " ".join(

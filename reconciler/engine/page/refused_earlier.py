@@ -10,23 +10,19 @@ from reconciler.domain.model.recheck import TABLE_REFUSED, Recheck
 from reconciler.domain.rules.decision import Correct
 from reconciler.domain.rules.grace import Wait
 from reconciler.engine.page.decided_page import MatchDecision
-from reconciler.engine.page.page_changes import why_refused
+from reconciler.engine.page.page_changes import refusal_in_force
 
 
 def with_refused_waiting(
     decisions: Iterable[MatchDecision], waiting: Iterable[Recheck], now: datetime
 ) -> list[MatchDecision]:
     """The decisions; a correction of a row that is as it was when the table refused it waits for its recheck."""
-    later = {recheck.payment_intent: recheck for recheck in waiting if recheck.due_at > now}
+    rechecks = {recheck.payment_intent: recheck for recheck in waiting}
     shown = []
     for item in decisions:
-        earlier = later.get(item.match.intent.id)
-        if (
-            earlier is not None
-            and isinstance(item.decision, Correct)
-            and earlier.reason == why_refused(item.decision)
-        ):
-            shown.append(replace(item, decision=Wait(earlier.due_at, TABLE_REFUSED)))
-        else:
-            shown.append(item)
+        earlier = None
+        if isinstance(item.decision, Correct):
+            earlier = refusal_in_force(item.decision, rechecks.get(item.match.intent.id), now)
+        wait = None if earlier is None else Wait(earlier.due_at, TABLE_REFUSED)
+        shown.append(item if wait is None else replace(item, decision=wait))
     return shown

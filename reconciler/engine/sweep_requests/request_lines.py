@@ -34,12 +34,14 @@ class LineStore(NoRequester):
         """Keep a line, and store the page if it is full. Raises what the requests raise: a preview may not miss a page."""
         self._lines.append(line_dict(line))
         if len(self._lines) >= LINES_A_PAGE:
-            self.close()
+            self._store_page()
 
     def close(self) -> None:
-        """Store what is kept."""
-        if not self._lines:
-            return
+        """Store the last page."""
+        if self._lines:
+            self._store_page()
+
+    def _store_page(self) -> None:
         self._requests.add_lines(self._number, self._epoch, self.pages, self._lines)
         self.pages += 1
         self._lines = []
