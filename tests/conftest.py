@@ -68,7 +68,8 @@ SERVER_SETTINGS = (
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
-    "max_connections=40",
+    # three replicas that share four accounts open more than forty
+    "max_connections=120",
     "shared_buffers=64MB",
     "autovacuum=off",
     "wal_level=minimal",
