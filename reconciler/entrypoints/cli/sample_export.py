@@ -100,6 +100,7 @@ def write_sample(
 ) -> None:
     """Draw the sample and write it to a file with its certificate, or to standard output.
 
+    The certificate of CSV on standard output goes to standard error.
     Raises UsageError if there are several accounts and none is named, BrokenLedgerError for an entry that no program wrote.
     """
     accounts = chosen_accounts(audit.ledger.accounts(), request.account)
@@ -131,6 +132,9 @@ def write_sample(
 
     if output is None:
         write(sys.stdout)
+        if as_csv:
+            # a table has no place for it, and no sample goes without it
+            sys.stderr.write(json_text(certificate.as_json(), indent=2, ascii_only=True) + "\n")
     else:
         with new_text_file(output) as stream:
             write(stream)
