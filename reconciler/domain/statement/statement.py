@@ -67,6 +67,11 @@ class Statement:
         """Whether every day of the period was examined."""
         return not self.days_not_examined
 
+    @property
+    def has_examined_day(self) -> bool:
+        """Whether a day of the period was examined; else its figures are 0 because nothing is known."""
+        return len(self.days_not_examined) < len(self.period.days)
+
     def owner_of(self, item: ReconcilingItem) -> str | None:
         """Whose an item is; None if it has none."""
         return self.owners.get((item.subject, item.kind))

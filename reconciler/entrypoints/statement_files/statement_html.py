@@ -107,7 +107,8 @@ def _currency(found: Statement, one: CurrencyStatement) -> Iterator[str]:
         return money_text(Money(amount, one.currency))
 
     yield f"<section>\n<h2>{_text(one.currency.upper())}</h2>\n"
-    yield f'<p class="headline">Unexplained: {_text(money(one.unexplained) + statement_text.of_examined_days(found))}</p>\n'
+    headline = statement_text.headline(found, one)
+    yield f'<p class="headline">{_text(headline[:1].upper() + headline[1:])}</p>\n'
     for said in (
         statement_text.lost_webhooks(found.period, one),
         statement_text.subsequent(one),
@@ -115,10 +116,10 @@ def _currency(found: Statement, one: CurrencyStatement) -> Iterator[str]:
     ):
         if said:
             yield f"<p>{_text(said)}</p>\n"
-    # the roll-forward has a table of its own
-    pairs = [pair for pair in statement_text.figures(one) if pair[0] != "Open differences"]
-    rows_of_figures = [(name.replace("  ", "explained: ", 1), value) for name, value in pairs]
-    yield from _table(("figure", "value"), rows_of_figures)
+    pairs = statement_text.figures(found, one)
+    if pairs:
+        rows_of_figures = [(name.replace("  ", "explained: ", 1), value) for name, value in pairs]
+        yield from _table(("figure", "value"), rows_of_figures)
 
     yield "<h3>Open differences of the whole account</h3>\n"
     movements = (

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.domain.money import Money
-from reconciler.entrypoints.shown_text import clean, money_text
+from reconciler.entrypoints.shown_text import clean
 from reconciler.entrypoints.statement_files import statement_text
 from reconciler.entrypoints.statement_files.certificate import TITLE, Certificate
 
@@ -20,11 +19,13 @@ def statement_lines(one: Certificate) -> Iterator[str]:
         yield "No payment of this period is known."
     for currency in found.currencies:
         yield ""
-        unexplained = money_text(Money(currency.unexplained, currency.currency))
-        of_days = statement_text.of_examined_days(found)
-        yield clean(f"{currency.currency.upper()}: unexplained {unexplained}{of_days}")
-        ageing = statement_text.ageing(found, currency)
-        yield from statement_text.pair_lines([*statement_text.figures(currency), *ageing])
+        yield clean(f"{currency.currency.upper()}: {statement_text.headline(found, currency)}")
+        pairs = [
+            *statement_text.figures(found, currency),
+            statement_text.open_differences(currency),
+            *statement_text.ageing(found, currency),
+        ]
+        yield from statement_text.pair_lines(pairs)
         for said in (
             statement_text.lost_webhooks(found.period, currency),
             statement_text.subsequent(currency),

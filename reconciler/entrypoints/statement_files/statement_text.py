@@ -21,6 +21,7 @@ WHAT_IT_IS: Final = (
     "The statement compares your table with Stripe's payments. It compares neither of them with the bank: it has "
     "no fees, payouts and conversions."
 )
+NO_FIGURES: Final = "No day of the period was examined, so that it has no figures."
 EXAMINE: Final = "reconciler sweep --kind window --record"
 _DAYS_NAMED: Final = 10
 _PAYMENTS_NAMED: Final = 20
@@ -55,6 +56,14 @@ def of_examined_days(found: Statement) -> str:
     days = len(found.period.days)
     missing = len(found.days_not_examined)
     return f", of {days - missing} of {days} days" if missing else ""
+
+
+def headline(found: Statement, one: CurrencyStatement) -> str:
+    """What is unexplained, and of how many days; in words if no day was examined, because 0 would look like a result."""
+    if not found.has_examined_day:
+        return f"not examined. {NO_FIGURES}"
+    unexplained = money_text(Money(one.unexplained, one.currency))
+    return f"unexplained {unexplained}{of_examined_days(found)}"
 
 
 def head_line(head: Head) -> str:
@@ -112,8 +121,24 @@ def named_payments(payments: NamedOnes) -> str:
     return f" (payments: {count:,}: {shown}{f' and {more:,} more' if more else ''})"
 
 
-def figures(one: CurrencyStatement) -> list[tuple[str, str]]:
-    """The figures of a currency, each with its name; those that explain the difference are indented."""
+def open_differences(one: CurrencyStatement) -> tuple[str, str]:
+    """How the open differences of the account moved, with their name."""
+    opening, new, cleared, closing = (
+        _money(moved, one) for moved in (one.opening, one.new, one.cleared, one.closing)
+    )
+    return (
+        "Open differences",
+        f"{opening} at the beginning, {new} new, {cleared} cleared, {closing} at the end",
+    )
+
+
+def figures(found: Statement, one: CurrencyStatement) -> list[tuple[str, str]]:
+    """The figures of a currency, each with its name; those that explain the difference are indented.
+
+    There is none if no day of the period was examined.
+    """
+    if not found.has_examined_day:
+        return []
 
     def money(amount: int) -> str:
         return money_text(Money(amount, one.currency))
@@ -126,13 +151,6 @@ def figures(one: CurrencyStatement) -> list[tuple[str, str]]:
         *((f"  {name}", value) for name, value in explanations(one)),
         ("Received, then refunded", money(one.refunded)),
         ("Received, then lost in disputes", money(one.disputed)),
-        (
-            "Open differences",
-            (
-                f"{money(one.opening.amount)} at the beginning, {money(one.new.amount)} new,"
-                f" {money(one.cleared.amount)} cleared, {money(one.closing.amount)} at the end"
-            ),
-        ),
     ]
     for name, excluded in (
         ("Not counted: not of this table", one.unrelated),

@@ -62,10 +62,12 @@ def add_summary(book: Workbook, certificates: Sequence[Certificate]) -> None:
         for remark in filter(None, remarks):
             sheet.add((account, None, None, None, None, remark))
         for currency in found.currencies:
-            for name, amount, count in _figures(currency):
-                money = Money(amount, currency.currency)
-                sheet.add((account, currency.currency.upper(), name, money, count, None))
+            if found.has_examined_day:
+                for name, amount, count in _figures(currency):
+                    money = Money(amount, currency.currency)
+                    sheet.add((account, currency.currency.upper(), name, money, count, None))
             for said in (
+                "" if found.has_examined_day else statement_text.NO_FIGURES,
                 statement_text.lost_webhooks(found.period, currency),
                 statement_text.subsequent(currency),
                 statement_text.later_money(currency),

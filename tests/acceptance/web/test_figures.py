@@ -178,6 +178,9 @@ def test_a_month_without_an_examined_day_has_no_figure(ana: TestClient, stored: 
     assert "30 days are not examined" in said
     assert "CHF Not examined" in said
     assert "of 0 of 30 days" not in said
+    assert "No day of the period was examined, so that it has no figures." in said
+    assert "Your table calls paid" not in said
+    assert "what explains the difference" not in said
 
 
 def test_the_overview_says_which_sum_counts_a_payment_once(ana: TestClient) -> None:

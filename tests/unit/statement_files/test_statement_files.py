@@ -140,6 +140,29 @@ def test_the_lines_end_with_the_certificate(certificate: Certificate) -> None:
     assert "not recorded by the version that made the sweep" in text
 
 
+def test_nothing_is_said_of_a_period_that_was_not_examined(
+    certificate: Certificate, tmp_path: Path
+) -> None:
+    """0.00 would look as if both sides were equal: it is said in words, and only the account's open differences have money."""
+    made = statement_of("default", OCTOBER, CUT, [], [], [found("eur", -1250)])
+    nothing = replace(certificate, statement=made)
+    path = tmp_path / "s.xlsx"
+    write_statement_workbook(path, [nothing], [])
+    summary = [cell for row in cells(path, "summary") for _, cell in row]
+    in_words = "No day of the period was examined, so that it has no figures."
+    for text in (
+        "\n".join(statement_lines(nothing)).partition("certificate of completeness")[0],
+        "".join(statement_html([nothing])).partition("IPE")[0],
+        "\n".join(summary),
+    ):
+        assert in_words in text
+        assert "Your table calls paid" not in text.replace("your", "Your")
+        assert "of 0 of 31 days" not in text
+        assert "unexplained" not in text
+    assert "-12.50 EUR at the end" in "\n".join(statement_lines(nothing))
+    assert "open at the cut-off" in "".join(statement_html([nothing]))
+
+
 def test_the_workbook_has_real_numbers_and_no_formula(
     certificate: Certificate, tmp_path: Path
 ) -> None:

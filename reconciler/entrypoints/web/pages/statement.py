@@ -93,7 +93,10 @@ def statement(call: Call) -> View:
         "zone": call.settings.statement.timezone,
         "months": _months(found),
         "said": {
-            one.currency: [open_counts(one, listed.get(one.currency, 0)), *sentences(found, one)]
+            one.currency: [
+                open_counts(found, one, listed.get(one.currency, 0)),
+                *sentences(found, one),
+            ]
             for one in found.currencies
         },
     }

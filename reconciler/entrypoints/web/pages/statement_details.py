@@ -66,11 +66,15 @@ def open_by_creation(
     return parts
 
 
-def open_counts(one: CurrencyStatement, listed: int) -> str:
+def open_counts(found: Statement, one: CurrencyStatement, listed: int) -> str:
     """How the numbers of the page and of the list of discrepancies fit together. ``listed`` are open in the list now."""
+    explaining = (
+        f"Explaining this period's difference: {_findings(len(one.items))}, each as it was when its day was examined."
+        if found.has_examined_day
+        else statement_text.NO_FIGURES
+    )
     return (
-        f"Explaining this period's difference: {_findings(len(one.items))}, each as it was when its day was "
-        f"examined. Open in the whole account at the cut-off: {_findings(one.closing.count)} with a difference of "
+        f"{explaining} Open in the whole account at the cut-off: {_findings(one.closing.count)} with a difference of "
         "money. This number includes findings that a person resolved or ignored. Open in the list of discrepancies "
         f"now: {_findings(listed)}. This number includes findings without a difference of money, and those found "
         "after the cut-off."
