@@ -6,7 +6,7 @@ statement, or the process dies there. Then the faults end, and sweeps follow unt
 demonstration's, which uses none of Reconciler's rules: no row is other than it must be, every planted discrepancy was
 found, and no other. Each correction must have been written and delivered to the outbox once, and the ledger must verify.
 
-A run repeats by its seed, except for the order of its threads. Kills of real processes are in ``chaos.py``.
+A run repeats by its seed, except for the order of its threads: ``--first-seed N --runs 1`` tries the seed N alone. Kills of real processes are in ``chaos.py``.
 """
 
 from __future__ import annotations
@@ -70,6 +70,14 @@ class Counts:
     findings: int = 0
     faults: list[str] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        """Everything but the faults, as a sentence without its full stop."""
+        return (
+            f"{self.sweeps:,} sweeps, of which {self.deaths:,} died, {self.lost_connections:,} lost their connection and"
+            f" {self.incomplete:,} were not complete; {self.corrected:,} rows corrected, {self.findings:,} planted"
+            " discrepancies found"
+        )
+
 
 class NoProgress:
     """Shows no progress."""
@@ -90,33 +98,26 @@ class Administrator:
 
 
 def run(options: Options) -> list[Figure]:
-    """So many runs, one after the other."""
+    """So many runs, one after the other, with the seeds from ``first_seed`` on."""
     runs = options.runs or options.sized(tiny=3, usual=50, full=1000)
+    seeds = range(options.first_seed, options.first_seed + runs)
     counts = Counts()
 
     with Databases(options.postgres) as databases, empty_shop(databases) as template, short_waits():
-        for seed in range(runs):
+        for done, seed in enumerate(seeds, start=1):
             with databases.copy_of(template) as url:
                 run_once(url, seed, counts)
-            if (seed + 1) % PRINT_EVERY == 0:
-                print_line(f"  {seed + 1} runs, {len(counts.faults)} faults")
-
-    for fault in counts.faults[:20]:
-        print_line(f"  {fault}")
-    remarks = (
-        f"{counts.sweeps:,} sweeps, of which {counts.deaths:,} died, {counts.lost_connections:,} lost their connection"
-        f" and {counts.incomplete:,} were not complete; {counts.corrected:,} rows corrected, {counts.findings:,} planted"
-        " discrepancies found"
-    )
+            if done % PRINT_EVERY == 0:
+                print_line(f"  {done} runs, to seed {seed}, {len(counts.faults)} faults: {counts}")
 
     return [
         Figure(
-            f"mishaps, {runs:,} runs",
+            f"mishaps, {runs:,} runs, seeds {seeds[0]} to {seeds[-1]}",
             "wrong writes, lost corrections, anything missed or invented",
             "0",
             str(len(counts.faults)),
             not counts.faults,
-            remarks,
+            str(counts),
         )
     ]
 
@@ -182,7 +183,11 @@ def run_once(url: str, seed: int, counts: Counts) -> None:
             *_faults(verdict, configured, url, state),
             *([] if complete else ["never complete"]),
         ]
-        counts.faults += [f"seed {seed}: {fault}" for fault in faults]
+        for fault in faults:
+            print_line(
+                f"  seed {seed}: {fault}"
+            )  # at once: a run of hours may be ended before its last line
+            counts.faults.append(fault)
 
 
 def _make_payments(shop: DemoShop, seed: int, lose: float) -> Simulation:

@@ -1,4 +1,5 @@
-"""The benchmarks: ``python -m tests.benchmarks.run [name ...] [--full] [--runs N] [--postgres URL] [--json FILE]``.
+"""The benchmarks: ``python -m tests.benchmarks.run [name ...] [--full] [--runs N] [--first-seed N] [--postgres URL]
+[--json FILE]``.
 
 Without a name all of them run, in less than half an hour. ``--full`` takes the sizes that the targets name. Each benchmark
 ends by itself, and ends only processes that it has started. Without ``--postgres`` they use the embedded server, which
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(BENCHMARKS))
     parser.add_argument("--full", action="store_true", help="the sizes that the targets name")
     parser.add_argument("--runs", type=int, help="how often to repeat a noisy benchmark")
+    parser.add_argument("--first-seed", type=int, default=0, help="where mishaps begins to count")
     parser.add_argument("--postgres", help="a server's URL instead of the embedded one")
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     options_given = parser.parse_args(arguments)
@@ -83,7 +85,10 @@ def main(arguments: Sequence[str]) -> int:
             f"no benchmark is called {unknown[0]}; the benchmarks are {', '.join(BENCHMARKS)}"
         )
     options = Options(
-        full=options_given.full, runs=options_given.runs, postgres=options_given.postgres
+        full=options_given.full,
+        runs=options_given.runs,
+        postgres=options_given.postgres,
+        first_seed=options_given.first_seed,
     )
     with Databases(options_given.postgres) as databases:
         for line in machine(databases.version):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.benchmarks import mishaps
 from tests.benchmarks.figures import table
 from tests.benchmarks.options import Options
 from tests.benchmarks.run import BENCHMARKS
@@ -15,6 +16,14 @@ TIMED = ("failover", "checkout", "held-lock", "lag", "statement", "pages")
 """Benchmarks whose figures are seconds, on a machine that does other work at the same time."""
 TOO_SMALL = ("day", "idle", "memory", "verify", "export")
 """Benchmarks whose targets are about growth, which does not show at this size: the imports alone take 78 MB of idle's 80."""
+
+
+def test_processes_can_share_the_runs_of_mishaps(server: Server) -> None:
+    """A part of the runs begins at the seed that it is given, and says which seeds it has tried."""
+    options = Options(runs=1, first_seed=9_999, postgres=server.url("postgres"))
+    (figure,) = mishaps.run(options)
+    assert figure.benchmark == "mishaps, 1 runs, seeds 9999 to 9999"
+    assert figure.met, figure.remarks
 
 
 @pytest.mark.parametrize("name", sorted(BENCHMARKS))
