@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -14,18 +13,15 @@ from reconciler.clock import Clock
 from reconciler.engine.health.remarks import Check, Remark, remarks
 from reconciler.engine.health.status import AccountStatus, Expectations, StatusLevel
 from reconciler.entrypoints.cli.arguments import AccountOption, JsonOption
-from reconciler.entrypoints.cli.output import warn_of_error, write_json, write_line
+from reconciler.entrypoints.cli.output import write_json, write_line
 from reconciler.entrypoints.cli.status_json import as_json
 from reconciler.entrypoints.cli.status_nagios import write_nagios
 from reconciler.entrypoints.cli.status_text import write_status
-from reconciler.entrypoints.invocation import Invocation, invocation
+from reconciler.entrypoints.invocation import invocation
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.exit_codes import ExitCode
 from reconciler.masking import redact
 from reconciler.settings import Settings
-
-_CLEAR: Final = "\x1b[H\x1b[2J"
-"""Moves a terminal's cursor to its first line, and empties the screen."""
 
 
 class StatusFormat(StrEnum):
@@ -96,11 +92,19 @@ def status(
         raise UsageError("--watch is for eyes.", "Leave out --json, --format and --check.")
     shown = _Shown(chosen, check, exit_code)
     call = invocation(context)
-    if watch is not None:
-        return _watch(call, account, shown, watch)
     try:
         # a monitor has no Stripe key
-        return _show(call.settings(need_stripe=False), call.clock, account, shown)
+        settings = call.settings(need_stripe=False)
+        if watch is not None:
+            from reconciler.entrypoints.cli import watched_status
+
+            return watched_status.watch(
+                call.clock,
+                watch,
+                lambda: _read(settings, call.clock, account),
+                lambda state: _show(settings, state, shown),
+            )
+        return _show(settings, _read(settings, call.clock, account), shown)
     except ReconcilerError as error:
         if chosen is not StatusFormat.NAGIOS:
             raise
@@ -109,8 +113,12 @@ def status(
         return int(StatusLevel.UNKNOWN)
 
 
-def _show(settings: Settings, clock: Clock, account: str | None, shown: _Shown) -> int:
-    statuses, expected = _read(settings, clock, account)
+_State = tuple[tuple[AccountStatus, ...], Mapping[str, Expectations]]
+"""The status of each account, and what the configuration promises for it."""
+
+
+def _show(settings: Settings, state: _State, shown: _Shown) -> int:
+    statuses, expected = state
     remarks_of = {
         one.account: _chosen(remarks(one, expected[one.account]), shown.check) for one in statuses
     }
@@ -137,31 +145,6 @@ def _show(settings: Settings, clock: Clock, account: str | None, shown: _Shown) 
     return int(ExitCode.NO if shown.exit_code and has_remark else ExitCode.DONE)
 
 
-def _watch(call: Invocation, account: str | None, shown: _Shown, seconds: float) -> int:
-    """Show the status until the person has seen enough; an outage is shown like everything else."""
-    code = int(ExitCode.DONE)
-    settings = call.settings(need_stripe=False)
-    try:
-        while True:
-            if sys.stdout.isatty():
-                sys.stdout.write(_CLEAR)
-            write_line(
-                f"{call.clock.now():%Y-%m-%d %H:%M:%S} UTC, every {seconds:g} s; Ctrl-C ends it"
-            )
-            write_line()
-            try:
-                code = _show(settings, call.clock, account, shown)
-            except ReconcilerError as error:
-                if error.exit_code is not ExitCode.TEMPORARY:
-                    raise
-                code = int(error.exit_code)
-                warn_of_error(error)
-            sys.stdout.flush()
-            call.clock.sleep(seconds)
-    except KeyboardInterrupt:
-        return code
-
-
 def _name(check: Check | None) -> str:
     return "RECONCILER" if check is None else f"RECONCILER {check.value.upper()}"
 
@@ -170,9 +153,7 @@ def _chosen(found: tuple[Remark, ...], check: Check | None) -> tuple[Remark, ...
     return tuple(remark for remark in found if check in (None, remark.check))
 
 
-def _read(
-    settings: Settings, clock: Clock, account: str | None
-) -> tuple[tuple[AccountStatus, ...], Mapping[str, Expectations]]:
+def _read(settings: Settings, clock: Clock, account: str | None) -> _State:
     from reconciler.entrypoints.service.status_queries import expectations, read_statuses
 
     if account is not None:

@@ -82,4 +82,5 @@ def test_watching(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     clock.sleeps.clear()
     down = town.run("status", "--watch", "10", DATABASE_URL="postgresql://127.0.0.1:9/x")
     assert (down.code, len(clock.sleeps)) == (75, 3)
+    assert down.out.count("The database has not answered since 20") == 3
     assert town.run("status", "--watch", "10", "--json").code == 64
