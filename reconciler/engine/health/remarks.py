@@ -173,7 +173,7 @@ def _of_outbox(outbox: OutboxStatus, expected: Expectations) -> Iterator[Remark]
             f"{duration_text(age)}{why}"
         )
         yield Remark(StatusLevel.CRITICAL, what, OUTBOX)
-    elif expected.delivers and _fails(outbox, age):
+    elif expected.delivers and deliveries_fail(outbox, age):
         since = outbox.failing_since
         begin = f"{duration_text(age)} ago" if since is None else f"{since:%Y-%m-%d %H:%M:%S} UTC"
         host = f" at {expected.endpoint}" if expected.endpoint else ""
@@ -189,8 +189,8 @@ def _counted(count: int, noun: str) -> str:
     return f"1 {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _fails(outbox: OutboxStatus, age: float) -> bool:
-    """Whether the endpoint is down, or refuses what it is sent: a customer waits meanwhile."""
+def deliveries_fail(outbox: OutboxStatus, age: float) -> bool:
+    """Whether the endpoint is down, or refuses what it is sent. ``age`` is that of the oldest row, in seconds."""
     if outbox.last_error is None:
         return False
     return outbox.failures >= FAILURES or age > FAILING.total_seconds()

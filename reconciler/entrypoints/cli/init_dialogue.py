@@ -29,8 +29,9 @@ from reconciler.entrypoints.cli.init_questions import (
     ask_words,
 )
 from reconciler.entrypoints.cli.output import warn, write_line
-from reconciler.entrypoints.cli.sweep import exit_code_of, sweep_all
+from reconciler.entrypoints.cli.sweep import sweep_all
 from reconciler.entrypoints.cli.sweep_command import SweepCommand
+from reconciler.entrypoints.cli.sweep_exit_code import exit_code_of
 from reconciler.entrypoints.cli.terminal_requester import can_ask
 from reconciler.entrypoints.doctor.stripe import gateway_on_reserved_share
 from reconciler.entrypoints.init.choose_table import (

@@ -9,6 +9,7 @@ from reconciler.engine.actions.requested_acceptance import (
     RequestOutcome,
     carry_out_acceptances,
 )
+from reconciler.entrypoints.cli.delivery_notice import write_delivery_notices
 from reconciler.entrypoints.cli.output import write_json, write_line
 from reconciler.entrypoints.cli.resolve import written_json
 from reconciler.entrypoints.invocation import Invocation
@@ -41,6 +42,8 @@ def carry_out_requested(call: Invocation, account: str | None, *, as_json: bool)
             )
         if not done:
             write_line("No reviewer's request is waiting.")
+        written = dict.fromkeys(name for name, attempt in done if attempt.written is not None)
+        write_delivery_notices(settings, written)
     waits = any(attempt.outcome is RequestOutcome.POSTPONED for _, attempt in done)
     return int(ExitCode.TEMPORARY if waits else ExitCode.DONE)
 

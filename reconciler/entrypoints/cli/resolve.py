@@ -115,12 +115,14 @@ def resolve(
 
     call = invocation(context)
     asked_by = AskedBy(call.asked_by, parse_name(by))
+    notice = None
     if accept is not None:
         from reconciler.engine.actions.acceptance import AcceptedBy
 
         # a note may quote what was pasted by mistake, and the ledger keeps it
         accepted = AcceptedBy(asked_by, redact(note.strip()), row, amount_differs)
-        done: Sequence[Resolution] = (_accept(call, account, ids[0], accepted),)
+        settled_one, notice = _accept(call, account, ids[0], accepted)
+        done: Sequence[Resolution] = (settled_one,)
     else:
         words = ["resolve", "--note", note, *(["--ignore"] if ignore else [])]
         bulk = Bulk(
@@ -138,13 +140,10 @@ def resolve(
             return int(ExitCode.DONE)
         done = settled
     if json:
-        found = [_as_json(one) for one in done]
+        found = [_as_json(one, notice) for one in done]
         write_json(found[0] if len(ids) == 1 else found)
     else:
-        for one in done:
-            _write(one)
-        if not done:
-            write_line("There are no such discrepancies.")
+        _write_all(done, notice)
     return int(ExitCode.DONE)
 
 
@@ -169,15 +168,21 @@ def _raise_if_contradictory(
         )
 
 
-def _accept(call: Invocation, account: str | None, number: int, accepted: AcceptedBy) -> Resolution:
+def _accept(
+    call: Invocation, account: str | None, number: int, accepted: AcceptedBy
+) -> tuple[Resolution, str | None]:
+    """Accept Stripe's side. The second value is why the application does not hear of it now."""
     from reconciler.engine.actions.resolve import accept_stripe
+    from reconciler.entrypoints.cli.delivery_notice import delivery_notice
     from reconciler.wiring.account import open_account
     from reconciler.wiring.people import account_of_discrepancy
 
     settings = call.settings()
     chosen = account_of_discrepancy(settings, account, number)
     with open_account(settings, chosen, call.clock, writes_rows=True) as opened:
-        return accept_stripe(opened, number, accepted)
+        done = accept_stripe(opened, number, accepted)
+    # afterwards: until then this command itself may hold the account in place of a service
+    return done, delivery_notice(settings, chosen)
 
 
 def _settle(bulk: Bulk, note: str, by: AskedBy, *, ignore: bool) -> tuple[Resolution, ...] | None:
@@ -192,8 +197,9 @@ def _settle(bulk: Bulk, note: str, by: AskedBy, *, ignore: bool) -> tuple[Resolu
         return settle(review.store, chosen, note, by, ignore=ignore)
 
 
-def _as_json(done: Resolution) -> Mapping[str, object]:
-    return {"id": done.discrepancy.id, "state": done.state, **written_json(done.written)}
+def _as_json(done: Resolution, notice: str | None) -> Mapping[str, object]:
+    written = {**written_json(done.written), "delivery": notice}
+    return {"id": done.discrepancy.id, "state": done.state, **written}
 
 
 def written_json(written: AcceptedRow | None) -> Mapping[str, object]:
@@ -208,6 +214,15 @@ def written_json(written: AcceptedRow | None) -> Mapping[str, object]:
         "to_payment_intent": None if written is None else written.payment_intent,
         "outbox": None if written is None else written.outbox,
     }
+
+
+def _write_all(done: Sequence[Resolution], notice: str | None) -> None:
+    for one in done:
+        _write(one)
+    if not done:
+        write_line("There are no such discrepancies.")
+    if notice is not None:
+        write_line(notice)
 
 
 def _write(done: Resolution) -> None:

@@ -64,6 +64,7 @@ def revert(
     Each column that the sweep wrote gets its earlier value: the status, the PaymentIntent, and the columns of
     payments.set. A row that was changed since is left as it is, and the command then exits with 1.
     """
+    from reconciler.entrypoints.cli.delivery_notice import delivery_notice
     from reconciler.wiring.account import open_account
     from reconciler.wiring.people import account_of_sweep
 
@@ -73,6 +74,7 @@ def revert(
     chosen = account_of_sweep(settings, account, sweep)
     with open_account(settings, chosen, call.clock, writes_rows=True) as opened:
         done = revert_sweep(opened, sweep, asked_by, frozenset(row or ()))
+    notice = delivery_notice(settings, chosen) if done.undone else None
 
     if json:
         write_json(
@@ -95,14 +97,15 @@ def revert(
                     {"payment": item.key, "payment_intent": item.payment_intent, "why": item.why}
                     for item in done.skipped
                 ],
+                "delivery": notice,
             }
         )
     else:
-        _write(done)
+        _write(done, notice)
     return int(ExitCode.NO if done.skipped else ExitCode.DONE)
 
 
-def _write(done: Reverted) -> None:
+def _write(done: Reverted, notice: str | None) -> None:
     count = len(done.undone)
     were = "correction was" if count == 1 else "corrections were"
     write_line(f"Sweep {done.sweep}: {count:,} {were} undone.")
@@ -116,6 +119,8 @@ def _write(done: Reverted) -> None:
         write_line(
             f"Your application gets {messages} payment.reverted through the outbox, and has to undo what it did in between."
         )
+        if notice is not None:
+            write_line(notice)
     if done.skipped:
         write_line()
         write_line("Rows whose corrections were not undone:")

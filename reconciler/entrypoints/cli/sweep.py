@@ -28,11 +28,11 @@ from reconciler.entrypoints.cli.output import warn, warn_of_error
 from reconciler.entrypoints.cli.preview import PreviewWriter
 from reconciler.entrypoints.cli.progress import showing_progress
 from reconciler.entrypoints.cli.sweep_command import SweepCommand
+from reconciler.entrypoints.cli.sweep_exit_code import exit_code_of
 from reconciler.entrypoints.cli.sweep_report import write_report
 from reconciler.entrypoints.cli.terminal_requester import TerminalRequester
 from reconciler.entrypoints.invocation import Invocation, invocation
 from reconciler.errors import BrakeError, ReconcilerError, UsageError
-from reconciler.exit_codes import ExitCode
 from reconciler.settings import Account, Settings
 
 if TYPE_CHECKING:
@@ -205,6 +205,10 @@ def sweep_all(
     if usage is not None:
         raise usage
     write_report(reports, chosen, preview, command)
+    if chosen is OutputFormat.TABLE and settings.delivery.url is not None:
+        from reconciler.entrypoints.cli.delivery_notice import write_delivery_notices
+
+        write_delivery_notices(settings, [one.account for one in reports if one.corrected])
     _report_early_ends(reports)
     lines = sum(report.line_count for report in reports)
     if chosen is not OutputFormat.TABLE and preview.count < lines:
@@ -321,25 +325,3 @@ def _report_early_ends(reports: Sequence[SweepReport]) -> None:
             warn_of_error(report.failure, f"account {report.account}")
         elif report.stopped is not None:
             warn(f"reconciler: account {report.account}: {report.stopped}")
-
-
-def exit_code_of(
-    reports: Sequence[SweepReport], *, asked: bool, wanted: Writing = Writing.NOTHING
-) -> ExitCode:
-    # of several accounts the most severe code wins: 78 before 75
-    failures = [report.failure.exit_code for report in reports if report.failure is not None]
-    if failures:
-        return max(failures)
-    # a person asked for corrections, and a pause has kept some back
-    if not all(report.complete and PAUSED_NOTE not in report.notes for report in reports):
-        return ExitCode.TEMPORARY
-    # the service only records in its mode "report", and a reviewed line that has changed is not written
-    if any(
-        report.changed or report.writing is not wanted
-        for report in reports
-        if wanted is Writing.ROWS
-    ):
-        return ExitCode.TEMPORARY
-    # what was corrected disagrees no longer
-    disagreeing = sum(report.discrepancies.total() - report.corrected for report in reports)
-    return ExitCode.NO if asked and disagreeing > 0 else ExitCode.DONE

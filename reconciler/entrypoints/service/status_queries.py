@@ -149,9 +149,18 @@ def expectations(settings: Settings, status: AccountStatus) -> Expectations:
         for job in JOBS
         if isinstance(job.kind, SweepKind)
     }
+    return Expectations(
+        intervals,
+        status.reads_allowed,
+        delivers=settings.delivery.url is not None,
+        endpoint=endpoint_host(settings),
+    )
+
+
+def endpoint_host(settings: Settings) -> str | None:
+    """The host of ``delivery.url``, without what may be secret of it; None if there is no endpoint."""
     url = settings.delivery.url
-    host = None if url is None else urlsplit(str(url)).hostname
-    return Expectations(intervals, status.reads_allowed, delivers=url is not None, endpoint=host)
+    return None if url is None else urlsplit(str(url)).hostname
 
 
 def statuses_for_metrics(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.acceptance.cli.conftest import HOUR_AGO, Town
+from tests.kept_connections import kept_connection
 
 DOCUMENTED = {
     "id",
@@ -185,8 +186,30 @@ def test_resolve_by_accepting_stripe(swept: Town) -> None:
         "from_payment_intent": intent,
         "to_payment_intent": intent,
         "outbox": outbox,
+        "delivery": None,
     }
     assert swept.statuses()["2"] == "paid"
+
+
+def test_a_write_while_the_endpoint_is_down(town: Town) -> None:
+    """sweep, revert and resolve --accept say that the application does not know of the write yet, and what happens next."""
+    town.configure('[delivery]\nurl = "http://127.0.0.1:9/hook"\n')
+    town.pay(1)
+    town.pay(2, "canceled")
+    swept = town.run("sweep", "--apply")
+    no_service = "no service works on account default, and only the service delivers."
+    assert no_service in " ".join(swept.out.split())
+    kept_connection(town.shop.url).execute(
+        "UPDATE reconciler.outbox SET tried_since = now(), last_error = 'HTTP 503', attempts = 3"
+    )
+    ((sweep,),) = town.ask("SELECT id FROM reconciler.sweeps")
+    number = listed(town, "--state", "open")[0]["id"]
+    accept = town.run("resolve", str(number), "--note", "shipped", "--accept", "stripe", "--json")
+    reverted = town.run("revert", str(sweep), "--json")
+    for answer in (accept, reverted):
+        assert answer.code == 0
+        assert "deliveries to your endpoint at 127.0.0.1 have failed" in answer.json["delivery"]
+        assert "What was written stands" in answer.json["delivery"]
 
 
 def test_resolve_with_ignore(swept: Town) -> None:

@@ -14,8 +14,8 @@ from reconciler.domain.money import Money
 from reconciler.engine.report import DecisionKind, Mode, ReportLine, SweepKind, SweepReport, Writing
 from reconciler.entrypoints.cli.arguments import OutputFormat
 from reconciler.entrypoints.cli.preview import PreviewWriter
-from reconciler.entrypoints.cli.sweep import exit_code_of
 from reconciler.entrypoints.cli.sweep_command import SweepCommand
+from reconciler.entrypoints.cli.sweep_exit_code import exit_code_of
 from reconciler.entrypoints.cli.sweep_report import MOST_LINES, MOST_LINES_OF_KIND, write_report
 from reconciler.errors import ConfigurationError, DatabaseUnavailableError, WrongKeyError
 from reconciler.exit_codes import ExitCode
