@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final, cast
 
+from reconciler.adapters.postgres.audit.ledger import PostgresLedger
 from reconciler.adapters.postgres.audit.statement_records import (
     RecordedStatement,
     examined_ranges,
@@ -15,6 +16,7 @@ from reconciler.adapters.postgres.audit.statement_records import (
 )
 from reconciler.adapters.postgres.coordination.acceptance_requests import store_acceptance
 from reconciler.adapters.postgres.database import Database
+from reconciler.adapters.postgres.discrepancies.discrepancy_list import PostgresDiscrepancyList
 from reconciler.adapters.postgres.discrepancies.review_store import (
     PostgresReviewStore,
     record_view,
@@ -49,6 +51,7 @@ from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.statement.period import Period
 from reconciler.engine.actions.close_period import PeriodLedger
 from reconciler.settings import Settings
+from reconciler.wiring.audit import Audit
 from reconciler.wiring.close import period_ledger
 from reconciler.wiring.remembered import Remembered
 
@@ -62,6 +65,12 @@ class WebRecords:
 
     _database: Database
     _figures: Remembered[Any]
+
+    @property
+    def audit(self) -> Audit:
+        """What the files of a period are made of."""
+        database = self._database
+        return Audit(PostgresDiscrepancyList(database), PostgresLedger(database), database)
 
     @property
     def review(self) -> PostgresReviewStore:

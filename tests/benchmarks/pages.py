@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.clock import SystemClock
+from reconciler.entrypoints.cli.period_files import write_period_file
 from reconciler.entrypoints.web.application import application
 from reconciler.entrypoints.web.identity import Identification, Reader, Role
 from reconciler.entrypoints.web.passwords import Passwords
@@ -116,7 +117,7 @@ def run(options: Options) -> list[Figure]:
         who = Identification((), None, (), Passwords(clock))
         with open_web_records(settings, SystemClock()) as records:
             reader = Reader("demo", Role.REVIEWER)
-            app = application(records, settings, clock, who, reader)
+            app = application(records, settings, clock, who, write_period_file, reader)
             client = TestClient(app, base_url="http://localhost")
             for name, asked in addresses(options).items():
                 figures.append(_figure(client, name, asked))

@@ -26,7 +26,6 @@ LONGER = {
     "reconciler/engine/report.py": 365,
     "reconciler/engine/sweep/sweep.py": 390,
     "reconciler/entrypoints/service/account_sweeps.py": 369,
-    "reconciler/entrypoints/web/application.py": 363,
     "reconciler/settings/loading.py": 363,
     "reconciler/settings/sections.py": 407,
     "reconciler/settings/values.py": 364,

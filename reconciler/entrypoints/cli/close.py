@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final, assert_never
 
@@ -28,7 +28,6 @@ from reconciler.entrypoints.cli.arguments import (
     ByOption,
     JsonOption,
     chosen_accounts,
-    parse_moment,
     parse_name,
 )
 from reconciler.entrypoints.cli.output import (
@@ -42,6 +41,7 @@ from reconciler.entrypoints.cli.period_argument import (
     FirstDayOption,
     LastDayOption,
     PeriodArgument,
+    parse_cutoff,
     parse_period,
 )
 from reconciler.entrypoints.invocation import Invocation, invocation
@@ -201,7 +201,7 @@ class _Work:
         now = self._call.clock.now()
         match task:
             case Task.PREPARE:
-                named = _time(cutoff)
+                named = parse_cutoff(cutoff)
                 if named is not None and named > now:
                     raise UsageError(
                         f'--cutoff "{cutoff}" is in the future.',
@@ -217,13 +217,6 @@ class _Work:
                 pass
             case _:
                 assert_never(task)
-
-
-def _time(text: str | None) -> datetime | None:
-    moment = parse_moment(text, "--cutoff")
-    if isinstance(moment, timedelta):
-        raise UsageError(f'--cutoff "{text}" is not a time.', "Write a date, or a date and a time.")
-    return moment
 
 
 def as_json(account: str, found: Closing) -> Mapping[str, object]:

@@ -125,11 +125,12 @@ def _pages(call: Invocation) -> Callable[[Settings], None]:
         warn(_OPEN.format(address=address))
 
     def serve_pages(configured: Settings) -> None:
+        from reconciler.entrypoints.cli.period_files import write_period_file
         from reconciler.entrypoints.web.demo_pages import serve_demo
 
         sys.stdout.flush()
         with contextlib.suppress(KeyboardInterrupt):
-            serve_demo(configured, call.clock, said)
+            serve_demo(configured, call.clock, write_period_file, said)
 
     return serve_pages
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.entrypoints.cli.arguments import AccountOption, ExcelOption, chosen_accounts
-from reconciler.entrypoints.cli.bundle_export import write_month_bundle
+from reconciler.entrypoints.cli.bundle_export import BundleRequest, write_asked_bundle
 from reconciler.entrypoints.cli.plain_export import PlainExport
 from reconciler.entrypoints.cli.sample_export import SampleRequest, write_sample
 from reconciler.entrypoints.invocation import invocation
@@ -53,7 +53,7 @@ def export(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write a ZIP file with the statement of a month, its discrepancies, its ledger and a certificate.",
+            help="Write a ZIP file with the statement of a period, its discrepancies, its ledger and a certificate.",
         ),
     ] = None,
     month: Annotated[
@@ -62,13 +62,18 @@ def export(
     ] = None,
     first: Annotated[
         str | None,
-        typer.Option(
-            "--from", metavar="DATE", help="The first day of --sample, in place of a month."
-        ),
+        typer.Option("--from", metavar="DATE", help="The first day, in place of a month."),
     ] = None,
     last: Annotated[
         str | None,
-        typer.Option("--to", metavar="DATE", help="The last day of --sample, which is included."),
+        typer.Option("--to", metavar="DATE", help="The last day, which is included."),
+    ] = None,
+    cutoff: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="With --bundle: the cut-off.  [default: that of the prepared version, or 5 days after the period's end]",
+        ),
     ] = None,
     sample: Annotated[
         int | None,
@@ -97,7 +102,11 @@ def export(
     """
     from reconciler.wiring.audit import open_audit
 
-    request = SampleRequest.of(sample, seed, month, first, last, account)
+    if bundle is None and cutoff is not None:
+        raise UsageError("--cutoff works only with --bundle.", "Leave --cutoff out.")
+    bundle_days = None if bundle is None or sample is not None else (first, last)
+    sample_days = (first, last) if bundle_days is None else (None, None)
+    request = SampleRequest.of(sample, seed, month, *sample_days, account)
     _check(export_format, output, bundle, is_sample=request is not None)
     # an auditor has neither a Stripe key nor the mapping of the table
     call = invocation(context)
@@ -107,7 +116,8 @@ def export(
         if request is not None:
             write_sample(request, audit, call, settings, output, as_csv=is_csv, excel=excel)
         elif bundle is not None:
-            is_complete = write_month_bundle(bundle, month, account, call, audit, settings)
+            asked = BundleRequest(bundle, month, first, last, cutoff, account)
+            is_complete = write_asked_bundle(asked, call, audit, settings)
             return int(ExitCode.DONE if is_complete else ExitCode.TEMPORARY)
         else:
             words = ["export", "--format", (export_format or ExportFormat.JSONL).value]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import calendar
 import re
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Annotated, Final
 
 import typer
 
+from reconciler.entrypoints.cli.arguments import parse_moment
 from reconciler.errors import UsageError
 
 PeriodArgument = Annotated[
@@ -51,6 +52,19 @@ def parse_period(month: str | None, first: str | None, last: str | None) -> tupl
         "the command needs exactly one period.",
         "Name either a month, such as 2026-10, or both --from and --to.",
     )
+
+
+def parse_cutoff(text: str | None) -> datetime | None:
+    """The time of --cutoff, None if it is not given. Raises UsageError if it is none."""
+    return parse_time(text, "--cutoff")
+
+
+def parse_time(text: str | None, option: str) -> datetime | None:
+    """The time of an option, None if it is not given. Raises UsageError if it is none, or a duration."""
+    moment = parse_moment(text, option)
+    if isinstance(moment, timedelta):
+        raise UsageError(f'{option} "{text}" is not a time.', "Write a date, or a date and a time.")
+    return moment
 
 
 def _day(text: str, option: str) -> date:

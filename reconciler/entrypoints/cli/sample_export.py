@@ -66,7 +66,8 @@ class SampleRequest:
         if size is None:
             if (seed, first, last) != (None, None, None):
                 raise UsageError(
-                    "--seed, --from and --to work only with --sample.", "Add --sample 25."
+                    "--seed works only with --sample, and --from and --to with --sample or --bundle.",
+                    "Add --sample 25.",
                 )
             return None
         if seed is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, TextIO
+from typing import TYPE_CHECKING, Annotated, Final, TextIO
 
 import typer
 
@@ -20,17 +20,18 @@ from reconciler.entrypoints.cli.arguments import (
     ExcelOption,
     JsonOption,
     chosen_accounts,
-    parse_moment,
 )
 from reconciler.entrypoints.cli.output import takes_ascii_only, warn, write_csv, write_lines
 from reconciler.entrypoints.cli.period_argument import (
     FirstDayOption,
     LastDayOption,
     PeriodArgument,
+    parse_cutoff,
     parse_period,
+    parse_time,
 )
 from reconciler.entrypoints.cli.plain_export import with_outputs, write_certificate
-from reconciler.entrypoints.cli.written_file import new_file, new_text_file
+from reconciler.entrypoints.cli.written_file import new_file
 from reconciler.entrypoints.invocation import invocation
 from reconciler.entrypoints.shown_text import json_text
 from reconciler.entrypoints.statement_files.certificate import Certificate
@@ -42,6 +43,9 @@ from reconciler.entrypoints.statement_files.statement_lines import statement_lin
 from reconciler.entrypoints.statement_files.statement_workbook import write_statement_workbook
 from reconciler.errors import UsageError
 from reconciler.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from reconciler.wiring.audit import Audit
 
 CUTOFF_AFTER: Final = timedelta(days=5)
 """How long after the end of a period its money is looked at, unless --cutoff says otherwise."""
@@ -128,24 +132,39 @@ def statement(
         words += ["--account", account] if account else []
         origin = origin_of(call, settings, now, [*words, "--format", chosen_format.value])
         certificates = [Certificate(one.statement, one.head, shown, origin, {}) for one in made]
-        if chosen_format is StatementFormat.XLSX and output is not None:
-            corrections = (
-                correction
-                for one in made
-                for correction in audit.corrections(one.statement.account, chosen.start, cut)
-            )
-            with new_file(output) as partial:
-                write_statement_workbook(partial, certificates, corrections)
-        elif output is None:
+        if output is None:
             _write_text(sys.stdout, chosen_format, certificates, excel=excel)
         else:
-            with new_text_file(output) as stream:
-                _write_text(stream, chosen_format, certificates, excel=excel)
+            with new_file(output) as partial:
+                write_statement(partial, chosen_format, certificates, audit, excel=excel)
             if chosen_format in (StatementFormat.CSV, StatementFormat.JSON):
                 shapes = [with_outputs(one, output).as_json() for one in certificates]
                 write_certificate(certificate_path(output), shapes)
     complete = all(one.statement.is_complete for one in made)
     return int(ExitCode.DONE if complete else ExitCode.TEMPORARY)
+
+
+def write_statement(
+    path: Path,
+    chosen: StatementFormat,
+    certificates: Sequence[Certificate],
+    audit: Audit,
+    *,
+    excel: bool,
+) -> None:
+    """Write statements into one file, in the order of their certificates."""
+    if chosen is StatementFormat.XLSX:
+        corrections = (
+            correction
+            for one in certificates
+            for correction in audit.corrections(
+                one.statement.account, one.statement.period.start, one.statement.cut
+            )
+        )
+        write_statement_workbook(path, certificates, corrections)
+        return
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        _write_text(stream, chosen, certificates, excel=excel)
 
 
 def _write_text(
@@ -178,19 +197,12 @@ def _moments(
 
     The cut-off counts, or --as-of if that is earlier. Without --as-of the whole ledger is read.
     """
-    cut = _time(cutoff, "--cutoff") or period.end + CUTOFF_AFTER
-    known = _time(as_of, "--as-of")
+    cut = parse_cutoff(cutoff) or period.end + CUTOFF_AFTER
+    known = parse_time(as_of, "--as-of")
     if known is None:
         # the database's clock may be ahead of this one
         return cut.astimezone(UTC), max(now, cut).astimezone(UTC) + _CLOCKS_DIFFER_BY, now
     return min(cut, known).astimezone(UTC), known.astimezone(UTC), known.astimezone(UTC)
-
-
-def _time(text: str | None, option: str) -> datetime | None:
-    moment = parse_moment(text, option)
-    if isinstance(moment, timedelta):
-        raise UsageError(f'{option} "{text}" is not a time.', "Write a date, or a date and a time.")
-    return moment
 
 
 def item_rows(certificates: Sequence[Certificate]) -> Iterator[Mapping[str, object]]:

@@ -80,13 +80,18 @@ def _write_user(name: str, role: UserRole) -> int:
 
 
 def _serve(call: Invocation) -> int:
+    from reconciler.entrypoints.cli.period_files import write_period_file
     from reconciler.entrypoints.web.server import identification, serve
 
     settings = call.settings(need_stripe=False, need_table=False)
     who = identification(settings, dict(call.environ), call.clock)
     try:
         serve(
-            settings, call.clock, who, lambda address: warn(f"The finance pages are at {address}")
+            settings,
+            call.clock,
+            who,
+            write_period_file,
+            lambda address: warn(f"The finance pages are at {address}"),
         )
     except KeyboardInterrupt:
         # it is asked to end, and has ended

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -14,7 +12,6 @@ from typing import Any, Final
 import structlog
 from jinja2 import Environment
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import (
@@ -23,7 +20,6 @@ from starlette.responses import (
     PlainTextResponse,
     RedirectResponse,
     Response,
-    StreamingResponse,
 )
 from starlette.routing import Route
 
@@ -33,7 +29,6 @@ from reconciler.entrypoints.web.call import (
     NotFoundError,
     PageFunction,
     View,
-    WrongAddressError,
 )
 from reconciler.entrypoints.web.close_post import close_endpoint
 from reconciler.entrypoints.web.decisions import (
@@ -41,6 +36,8 @@ from reconciler.entrypoints.web.decisions import (
     NotAllowedError,
     OldPageError,
 )
+from reconciler.entrypoints.web.downloads import download
+from reconciler.entrypoints.web.files import FilesBusyError, PeriodFiles, WriteFile
 from reconciler.entrypoints.web.identity import (
     Credentials,
     ForgedHeaderError,
@@ -59,7 +56,7 @@ from reconciler.entrypoints.web.pages.statement import statement
 from reconciler.entrypoints.web.pages.sweeps import sweeps
 from reconciler.entrypoints.web.post import decision_endpoint
 from reconciler.entrypoints.web.response_headers import ResponseHeaders
-from reconciler.entrypoints.web.tables import Table, address
+from reconciler.entrypoints.web.tables import address
 from reconciler.entrypoints.web.templating import environment
 from reconciler.errors import (
     DatabaseBusyError,
@@ -104,12 +101,14 @@ def application(
     settings: Settings,
     clock: Clock,
     identification: Identification,
+    write_file: WriteFile,
     fixed_reader: Reader | None = None,
 ) -> ResponseHeaders:
-    """The application, with its response headers."""
+    """The application, with its response headers. ``write_file`` writes the files of a period."""
     site = Site(records, settings, clock, identification, PageTokens(), environment(), fixed_reader)
     routes = [Route(path, _page(site, page), methods=["GET"]) for path, _, page in PAGES]
     routes += [
+        Route("/statement/file", _file(site, PeriodFiles(write_file)), methods=["GET"]),
         Route("/payment", _page(site, payment), methods=["GET"]),
         Route("/discrepancies/{number:int}", _discrepancy(site), methods=["GET"]),
         Route("/style.css", _style_sheet, methods=["GET"]),
@@ -170,19 +169,29 @@ def reader_of(site: Site, request: Request) -> Reader:
 def _page(site: Site, page: PageFunction) -> Endpoint:
     def endpoint(request: Request) -> Response:
         reader = reader_of(site, request)
-        call = Call(
-            site.records,
-            site.settings,
-            site.clock,
-            reader,
-            request.query_params,
-            request.path_params,
-        )
-        view = page(call)
+        view = page(_call(site, request, reader))
         wanted = request.query_params.get("download")
         if wanted is not None:
-            return _download(view.table(wanted), request.query_params.get("format", "csv"))
+            return download(view.table(wanted), request.query_params.get("format", "csv"))
         return rendered(site, view, request, reader)
+
+    return endpoint
+
+
+def _call(site: Site, request: Request, reader: Reader) -> Call:
+    return Call(
+        site.records,
+        site.settings,
+        site.clock,
+        reader,
+        request.query_params,
+        request.path_params,
+    )
+
+
+def _file(site: Site, files: PeriodFiles) -> Endpoint:
+    def endpoint(request: Request) -> Response:
+        return files.answer(_call(site, request, reader_of(site, request)))
 
     return endpoint
 
@@ -200,41 +209,6 @@ def _discrepancy(site: Site) -> Endpoint:
         return RedirectResponse(address("/payment", account=account, name=name), status_code=303)
 
     return endpoint
-
-
-def _download(table: Table[object], file_format: str) -> Response:
-    if file_format == "xlsx":
-        return _workbook(table)
-    if file_format != "csv":
-        raise WrongAddressError(f'There is no file format "{file_format[:20]}".', "csv or xlsx")
-    return StreamingResponse(
-        _encoded(table.csv_parts()),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{table.name}.csv"'},
-    )
-
-
-def _workbook(table: Table[object]) -> Response:
-    # written to a file, so that memory does not grow with the table
-    number, name = tempfile.mkstemp(prefix="reconciler-", suffix=".xlsx")
-    os.close(number)
-    path = Path(name)
-    try:
-        table.write_workbook(path)
-    except BaseException:
-        path.unlink()
-        raise
-    return FileResponse(
-        path,
-        media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        filename=f"{table.name}.xlsx",
-        background=BackgroundTask(path.unlink),
-    )
-
-
-def _encoded(parts: Iterator[str]) -> Iterator[bytes]:
-    for part in parts:
-        yield part.encode("utf-8", "backslashreplace")
 
 
 def rendered(site: Site, view: View, request: Request, reader: Reader | None) -> Response:
@@ -325,6 +299,10 @@ def _on_error(site: Site) -> Handler:
                 _log.error("web.database", error=str(error))
                 answer = _message(site, request, HTTPStatus.SERVICE_UNAVAILABLE, what, hint)
                 answer.headers["Retry-After"] = "10"
+                return answer
+            case FilesBusyError():
+                answer = _message(site, request, HTTPStatus.SERVICE_UNAVAILABLE, what, hint)
+                answer.headers["Retry-After"] = "60"
                 return answer
             case OldPageError():
                 return _message(site, request, HTTPStatus.FORBIDDEN, what, hint, error.written)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from reconciler.clock import Clock
+from reconciler.entrypoints.web.files import WriteFile
 from reconciler.entrypoints.web.identity import Identification, Reader, Role, User
 from reconciler.entrypoints.web.passwords import Passwords, new_hash
 from reconciler.entrypoints.web.server import serve
@@ -18,7 +19,9 @@ PEOPLE: Final = ("ana", "ben")
 """Both are reviewers: one prepares a month, and the other signs it, as the usual configuration asks for."""
 
 
-def serve_demo(settings: Settings, clock: Clock, said: Callable[[str, str], None]) -> None:
+def serve_demo(
+    settings: Settings, clock: Clock, write_file: WriteFile, said: Callable[[str, str], None]
+) -> None:
     """Serve the pages until a signal ends it. ``said`` gets the address, and the password of the two people."""
     password = secrets.token_hex(4)
     hashed = new_hash(password)
@@ -30,4 +33,4 @@ def serve_demo(settings: Settings, clock: Clock, said: Callable[[str, str], None
         settings, web=WebSection(listen="127.0.0.1:0"), review=ReviewSection(people=people)
     )
     who = Identification(users, None, (), Passwords(clock))
-    serve(free_port, clock, who, lambda address: said(address, password))
+    serve(free_port, clock, who, write_file, lambda address: said(address, password))

@@ -12,6 +12,7 @@ from typing import Final
 from reconciler.adapters.postgres.audit.statement_records import RecordedStatement
 from reconciler.domain.statement.period import Period, start_of
 from reconciler.domain.statement.statement import Statement
+from reconciler.engine.actions.close_period import Closing
 from reconciler.entrypoints.web.call import Call, WrongAddressError, field_name
 from reconciler.entrypoints.web.tables import address
 
@@ -136,6 +137,12 @@ def _asked_month(call: Call) -> Month:
     if found is None or not 1 <= int(found[2]) <= 12 or not 2000 <= int(found[1]) <= 2200:
         raise WrongAddressError(f'"{text[:40]}" is no month.', "Write it such as 2026-10.")
     return Month(int(found[1]), int(found[2]))
+
+
+def usual_cutoff(closing: Closing) -> datetime:
+    """That of the version, so that what is shown is what was prepared or signed."""
+    version = closing.version
+    return closing.period.end + CUTOFF_AFTER if version is None else version.cutoff
 
 
 def month_statement(call: Call, account: str, month: Month) -> Statement:

@@ -11,6 +11,7 @@ import uvicorn
 
 from reconciler.clock import Clock
 from reconciler.entrypoints.web.application import application
+from reconciler.entrypoints.web.files import WriteFile
 from reconciler.entrypoints.web.identity import Identification, User
 from reconciler.entrypoints.web.passwords import Passwords
 from reconciler.entrypoints.web.response_headers import ResponseHeaders
@@ -83,6 +84,7 @@ def serve(
     settings: Settings,
     clock: Clock,
     who: Identification,
+    write_file: WriteFile,
     said: Callable[[str], None],
 ) -> None:
     """Serve the pages until a signal ends it. ``said`` gets the address once the port is open.
@@ -90,7 +92,7 @@ def serve(
     Raises ConfigurationError if the port cannot be opened, and what the database raises.
     """
     with open_web_records(settings, clock) as records, _listening(settings.web.listen) as listener:
-        app = application(records, settings, clock, who)
+        app = application(records, settings, clock, who, write_file)
         host, port = listener.getsockname()[:2]
         said(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
         _run(app, listener)

@@ -19,6 +19,7 @@ from reconciler.engine.account import OpenAccount
 from reconciler.engine.actions.acceptance import AcceptanceAnsweredError, AcceptedBy
 from reconciler.engine.actions.requested_acceptance import RequestOutcome, carry_out_acceptances
 from reconciler.engine.actions.resolve import accept_stripe
+from reconciler.entrypoints.cli.period_files import write_period_file
 from reconciler.entrypoints.service.acceptance_job import REPORTS_ONLY
 from reconciler.entrypoints.web.application import application
 from reconciler.entrypoints.web.identity import Identification, Reader, Role
@@ -46,7 +47,9 @@ def pages(town: Town) -> Iterator[TestClient]:
     settings = load(None, town.environ, need_stripe=False)
     with open_web_records(settings, SystemClock()) as records:
         who = Identification((), None, (), Passwords(SystemClock()))
-        app = application(records, settings, SystemClock(), who, Reader("ana", Role.REVIEWER))
+        app = application(
+            records, settings, SystemClock(), who, write_period_file, Reader("ana", Role.REVIEWER)
+        )
         yield TestClient(app, base_url=HOST, follow_redirects=False, raise_server_exceptions=False)
 
 

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from reconciler.clock import ManualClock, SystemClock
+from reconciler.entrypoints.cli.period_files import write_period_file
 from reconciler.entrypoints.web.application import application
 from reconciler.entrypoints.web.identity import Identification, Role, User
 from reconciler.entrypoints.web.passwords import Passwords
@@ -93,7 +94,7 @@ def site(records: WebRecords, settings: Settings) -> Site:
         )
         passwords = Passwords(clock or SystemClock(), CHEAP)
         who = Identification(users, user_header, trusted_proxies, passwords)
-        app = application(read, settings, SystemClock(), who)
+        app = application(read, settings, SystemClock(), who, write_period_file)
         return TestClient(
             app,
             base_url="http://pages.example",

@@ -14,6 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from reconciler.clock import SystemClock
+from reconciler.entrypoints.cli.period_files import write_period_file
 from reconciler.entrypoints.web.application import application
 from reconciler.entrypoints.web.identity import Identification, Reader, Role
 from reconciler.entrypoints.web.passwords import Passwords
@@ -56,7 +57,9 @@ def visit(records: WebRecords, settings: Settings) -> Visit:
         review = ReviewSection(people=PEOPLE)
         who = Identification((), None, (), Passwords(SystemClock(), CHEAP))
         reader = Reader(name, Role.REVIEWER)
-        app = application(records, replace(settings, review=review), SystemClock(), who, reader)
+        app = application(
+            records, replace(settings, review=review), SystemClock(), who, write_period_file, reader
+        )
         return TestClient(
             app, base_url="http://localhost", raise_server_exceptions=False, follow_redirects=False
         )
@@ -217,7 +220,9 @@ def test_one_person_may_do_both_only_below_an_amount_that_the_page_names(
     review = ReviewSection(people=PEOPLE, four_eyes_above={"eur": 100_000})
     who = Identification((), None, (), Passwords(SystemClock(), CHEAP))
     reader = Reader("ana", Role.REVIEWER)
-    app = application(records, replace(settings, review=review), SystemClock(), who, reader)
+    app = application(
+        records, replace(settings, review=review), SystemClock(), who, write_period_file, reader
+    )
     text = TestClient(app, base_url="http://localhost").get(PAGE).text
     assert (
         "no more money than 1,000.00 EUR, and none in another currency (review.four_eyes_above)"

@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 
 from reconciler.clock import SystemClock
+from reconciler.entrypoints.cli.period_files import write_period_file
 from reconciler.entrypoints.web.application import application
 from reconciler.entrypoints.web.identity import Identification, Reader, Role
 from reconciler.entrypoints.web.passwords import Passwords
@@ -71,7 +72,9 @@ def pages_of(town: Town, name: str) -> Iterator[str]:
     settings = load(None, town.environ, need_stripe=False)
     with open_web_records(settings, SystemClock()) as records:
         who = Identification((), None, (), Passwords(SystemClock()))
-        app = application(records, settings, SystemClock(), who, Reader(name, Role.REVIEWER))
+        app = application(
+            records, settings, SystemClock(), who, write_period_file, Reader(name, Role.REVIEWER)
+        )
         config = uvicorn.Config(
             app, port=0, log_config=None, lifespan="off", ws="none", loop="asyncio"
         )

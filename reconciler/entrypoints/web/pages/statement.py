@@ -11,11 +11,12 @@ from reconciler.domain.money import Money
 from reconciler.domain.statement.day_entry import NamedOnes
 from reconciler.domain.statement.statement import Statement
 from reconciler.domain.statement.statement_figures import CurrencyStatement, Movement
-from reconciler.engine.actions.close_period import Closing, closing_of
+from reconciler.engine.actions.close_period import closing_of
 from reconciler.entrypoints.shown_text import moment_text, money_text
 from reconciler.entrypoints.statement_files import statement_text
 from reconciler.entrypoints.web.call import Call, View
-from reconciler.entrypoints.web.months import CUTOFF_AFTER, asked_period, period_statement
+from reconciler.entrypoints.web.files import file_links
+from reconciler.entrypoints.web.months import asked_period, period_statement, usual_cutoff
 from reconciler.entrypoints.web.pages.closing import closing_tables, possible_steps
 from reconciler.entrypoints.web.pages.statement_details import (
     OPEN_PARTS,
@@ -56,7 +57,7 @@ def statement(call: Call) -> View:
     asked = asked_period(call)
     closing = closing_of(call.records.period_ledger(account), asked.period)
     now = call.clock.now()
-    cutoff = asked.cutoff or _usual_cutoff(closing)
+    cutoff = asked.cutoff or usual_cutoff(closing)
     recorded = period_statement(call, account, asked.period, cutoff)
     found = recorded.statement
     listed = call.records.open_by_currency(account)
@@ -85,6 +86,7 @@ def statement(call: Call) -> View:
         ),
         "closable": _closable(account, found, min(cutoff, now)),
         "examined_again": statement_text.examined_again(found, now),
+        "files": file_links(account, asked.chosen),
         "four_eyes": _four_eyes(call),
         "close_steps": possible_steps(closing),
         "found": found,
@@ -101,12 +103,6 @@ def statement(call: Call) -> View:
         },
     }
     return View("statement.html", f"Statement of {asked.name}", values, tuple(tables))
-
-
-def _usual_cutoff(closing: Closing) -> datetime:
-    """That of the version, so that the page shows what was prepared or signed."""
-    version = closing.version
-    return closing.period.end + CUTOFF_AFTER if version is None else version.cutoff
 
 
 def _examined_later(call: Call, account: str, found: Statement) -> int:
