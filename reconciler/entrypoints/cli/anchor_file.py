@@ -42,7 +42,8 @@ def read_anchors(path: Path) -> Mapping[str, Anchors]:
         raise UsageError(f"The anchor file {path} cannot be read ({why}).", _HINT) from None
     if not found:
         raise UsageError(
-            f"The anchor file {path} has no line with an entry's number and hash.", _HINT
+            f"The anchor file {path} names no ledger entry: no line has the number and the hash of one.",
+            _HINT,
         )
     return found
 
@@ -91,7 +92,9 @@ def _anchors_in(value: Any) -> Iterator[tuple[str, Anchor]]:
 def _anchor(fields: Mapping[str, Any]) -> tuple[str, Anchor]:
     account, seq, digest = (fields.get(name) for name in ("account", "seq", "hash"))
     if not isinstance(account, str) or not isinstance(digest, str) or type(seq) is not int:
-        raise _NotAnAnchorError("the line needs account, seq and hash")
+        raise _NotAnAnchorError(
+            "the line needs an account and a hash as text, and a seq as a whole number"
+        )
     at = fields.get("at")
     try:
         moment = None if at is None else datetime.fromisoformat(at)
@@ -101,5 +104,5 @@ def _anchor(fields: Mapping[str, Any]) -> tuple[str, Anchor]:
         # to check the number and the hash with the line at which they are
         Anchors((anchor,))
     except (TypeError, ValueError, OverflowError):
-        raise _NotAnAnchorError("the line's seq, hash or at is not valid") from None
+        raise _NotAnAnchorError("the value of seq, hash or at in the line is not valid") from None
     return account, anchor

@@ -78,7 +78,7 @@ class Program(TyperGroup):
             _discard_output()
             raise OutputError(
                 f"The result could not be written ({error.strerror}).",
-                "Write the output to a disk with free space. Reconciler's own tables have what was recorded.",
+                "Write the output to a disk with free space. What the command recorded in the database is not lost.",
             ) from None
         return result
 
@@ -96,7 +96,8 @@ app = typer.Typer(
     name=PROGRAM,
     cls=Program,
     help="Find payments that lost their Stripe webhooks, and correct your PostgreSQL rows.",
-    epilog="Exit codes: 0 done and complete; 1 the answer is no; 64 wrong command line; 75 Stripe or the database is "
+    epilog="Exit codes: 0 done and complete; 1 a check failed, or the sides disagree; 64 wrong "
+    "command line; 75 Stripe or the database is "
     "unavailable, or the sweep is not complete; 78 wrong configuration, key or privilege.",
     add_completion=False,
     no_args_is_help=True,
@@ -122,15 +123,15 @@ def program(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="The configuration file.  [default: $RECONCILER_CONFIG, else reconciler.toml in this folder, else in "
-            "/etc/reconciler]",
+            help="The configuration file.  [default: $RECONCILER_CONFIG, else reconciler.toml in "
+            "this folder, else /etc/reconciler/reconciler.toml]",
         ),
     ] = None,
     log_level: Annotated[
         LogLevel | None,
         typer.Option(
             metavar="LEVEL",
-            help="Log from this level on, to standard error: debug, info, warning or error.  "
+            help="Log messages of this level and above to standard error: debug, info, warning or error.  "
             "[default: warning; info for run]",
         ),
     ] = None,
@@ -138,7 +139,7 @@ def program(
         bool,
         typer.Option(
             "--quiet",
-            help="Write only errors to standard error: no progress, no notices, and no warnings of the log.",
+            help="Write only errors to standard error. Leave out progress, notices and log warnings.",
         ),
     ] = False,
     verbose: Annotated[

@@ -59,13 +59,16 @@ ExcelOption = Annotated[
     typer.Option(
         "--excel",
         help=(
-            "CSV for a spreadsheet with the decimal comma: a UTF-8 mark (BOM) at the start, semicolons between "
-            "cells, commas in numbers."
+            "Write CSV for a spreadsheet that uses the decimal comma: a byte order mark (BOM) at "
+            "the start, semicolons between cells, and commas in numbers."
         ),
     ),
 ]
 AccountOption = Annotated[
-    str | None, typer.Option("--account", metavar="NAME", help="Only this account of [[accounts]].")
+    str | None,
+    typer.Option(
+        "--account", metavar="NAME", help="Only the account with this name in [[accounts]]."
+    ),
 ]
 
 ByOption = Annotated[
@@ -73,7 +76,7 @@ ByOption = Annotated[
     typer.Option(
         "--by",
         metavar="NAME",
-        help="Your name, for the ledger. The ledger keeps it beside your user name of the operating system.",
+        help="Your name, for the ledger. The ledger also keeps your user name on this machine.",
     ),
 ]
 ApplyOption = Annotated[

@@ -35,7 +35,7 @@ def assign(
         ),
     ] = None,
     no_owner: Annotated[
-        bool, typer.Option("--nobody", help="Remove the owner. Give no name then.")
+        bool, typer.Option("--nobody", help="Remove the owner, and give no name.")
     ] = False,
     apply: ApplyOption = False,
     account: AccountOption = None,
@@ -79,7 +79,7 @@ def assign(
         write_line(f"Discrepancy {one.id} ({one.kind.value}, {name}): owner {owner or 'none'}.")
     unchanged = len(chosen) - len(changed)
     if unchanged:
-        write_line(f"Discrepancies that had this owner already: {unchanged:,}.")
+        write_line(f"Discrepancies that already had this owner: {unchanged:,}.")
     return int(ExitCode.DONE)
 
 

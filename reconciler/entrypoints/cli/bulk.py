@@ -40,18 +40,18 @@ class Bulk:
         """Raise UsageError unless there are either numbers or a selection."""
         if self.ids and not self.selection.is_empty:
             raise UsageError(
-                "give either numbers of discrepancies, or options that select discrepancies.",
-                "Use either numbers or options.",
+                "the command has both numbers of discrepancies and options that select discrepancies.",
+                "Give only the numbers, or only the options.",
             )
         if not self.ids and self.selection.is_empty:
             raise UsageError(
-                "the numbers of discrepancies are missing, or an option that selects discrepancies.",
-                "List them with: reconciler discrepancies",
+                "the command does not say which discrepancies: give their numbers, or an option that selects them.",
+                "To list discrepancies with their numbers, run: reconciler discrepancies",
             )
         if self.ids and self.apply:
             raise UsageError(
                 "--apply belongs to a selection.",
-                "Leave --apply out: if you give numbers, the command acts at once.",
+                "Leave --apply out: with numbers, the command acts at once.",
             )
 
     def chosen(
@@ -91,7 +91,7 @@ class Bulk:
             account = review.discrepancies.account_of(number)
             if account is not None and account != self.account:
                 raise UsageError(
-                    f"discrepancy {number} is of account {account}, not of {self.account}.",
+                    f"discrepancy {number} belongs to account {account}, not to {self.account}.",
                     "Leave --account out: each number belongs to exactly one account.",
                 )
 
@@ -106,7 +106,7 @@ class Bulk:
             sums[one.stake.currency] = sums.get(one.stake.currency, 0) + one.stake.amount
         money = ", ".join(money_text(Money(sums[name], name)) for name in sorted(sums))
         write_line(
-            f"Selected: {len(found):,}{f' ({money})' if money else ''}. Nothing was changed."
+            f"Selected discrepancies: {len(found):,}{f' ({money})' if money else ''}. Nothing was changed."
         )
         if found:
             words = [
@@ -115,4 +115,4 @@ class Bulk:
                 *option_words({"--account": self.account}),
                 "--apply",
             ]
-            write_line(f"To do it: {command_line(self.call.config, *words)}")
+            write_line(f"To change them: {command_line(self.call.config, *words)}")

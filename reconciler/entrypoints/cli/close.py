@@ -82,10 +82,16 @@ def close(
     ] = False,
     sign_: Annotated[bool, typer.Option("--sign", help="Sign the prepared version.")] = False,
     reopen_: Annotated[
-        bool, typer.Option("--reopen", help="Open a prepared or signed period again; needs --note.")
+        bool,
+        typer.Option(
+            "--reopen", help="Open a prepared or signed period again. Give the reason with --note."
+        ),
     ] = False,
     show: Annotated[
-        bool, typer.Option("--show", help="Show the state, the figures and every step (default).")
+        bool,
+        typer.Option(
+            "--show", help="Show the period's state, figures and steps. This is the default."
+        ),
     ] = False,
     diff: Annotated[
         bool,
@@ -98,7 +104,8 @@ def close(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="With --prepare: the cut-off; the figures show the money at that time.  [default: 5 days after the period's end, or now]",
+            help="With --prepare: the cut-off. The figures show the money as it stood at that "
+            "time.  [default: 5 days after the period's end, or now]",
         ),
     ] = None,
     note: Annotated[
@@ -134,7 +141,7 @@ def close(
         if not names:
             raise UsageError(
                 "no sweep has recorded anything yet, so there is nothing to close.",
-                "Record what is found with: reconciler sweep --kind window --record",
+                "Run a sweep that records its findings: reconciler sweep --kind window --record",
             )
         if len(names) > 1 and task not in (Task.SHOW, Task.DIFF):
             raise UsageError(
@@ -205,7 +212,7 @@ class _Work:
                 if named is not None and named > now:
                     raise UsageError(
                         f'--cutoff "{cutoff}" is in the future.',
-                        f"Name a time that is not after {moment_text(now)} UTC, or leave --cutoff out.",
+                        f"Give a time up to {moment_text(now)} UTC, or leave --cutoff out.",
                     )
                 cut = (named or self._period.end + CUTOFF_AFTER).astimezone(UTC)
                 prepare(self.ledger, self._period, cut, now, closer, note)

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 _SEEDS: Final = 1_000_000
 _SIGN_IN: Final = (
-    "Sign in as ana or as ben, both with the password {password}. One prepares a month and the other signs it: open a"
-    " private window for the second person."
+    "Sign in as ana or as ben, both with the password {password}. One of them prepares a month, "
+    "and the other signs it. Use a private browser window for the second one."
 )
 _OPEN: Final = "The finance pages are open at {address} until you press Ctrl-C. Then the demonstration removes itself."
 _NEXT_STEPS: Final = (
@@ -50,8 +50,7 @@ def demo(
             min=1,
             max=100_000,
             help=(
-                "How many payments to make. The demo makes more if they are too few for one discrepancy of each "
-                "kind."
+                "How many payments to make. The demo makes more if they are too few for one discrepancy of each kind."
             ),
         ),
     ] = 300,
@@ -162,8 +161,8 @@ def _write_losses(result: DemoResult) -> None:
         if fate.is_lost:
             write_line(f"  {count:>5,}  {fate.value}")
     worth = in_words(verdict.money_before)
-    wrong = f"Wrong before: {len(verdict.wrong_before):,} of {result.rows:,} rows"
-    write_line(f"{wrong}, worth {worth}." if worth else f"{wrong}.")
+    worth = f", worth {worth}" if worth else ""
+    write_line(f"Wrong before: {len(verdict.wrong_before):,} of {result.rows:,} rows{worth}.")
 
 
 def _write_corrections(result: DemoResult) -> None:
@@ -200,7 +199,8 @@ def _write_flagged(result: DemoResult) -> None:
 def _write_figures(result: DemoResult) -> None:
     report = result.report
     write_line(
-        f"Waiting: {report.waiting:,} changed so recently that a webhook may be on its way; each has a recheck."
+        f"Waiting: {report.waiting:,} payments changed so recently that a webhook may be on its "
+        "way. Reconciler reads them again later."
     )
     write_line(
         f"Reads: {report.reads:,}. One read for each row would have been {result.one_by_one:,}, and would not have"

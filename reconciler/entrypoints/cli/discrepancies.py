@@ -68,11 +68,13 @@ def discrepancies(
         SortName,
         typer.Option(
             metavar="NAME",
-            help="amount (most money first), age (oldest first), due (soonest first), last_seen, paid (newest first) or id.",
+            help="The order of the list: amount (most money first), age (oldest first), due "
+            "(soonest first), last_seen, paid (newest first) or id.",
         ),
     ] = SortName.AMOUNT,
     limit: Annotated[
-        int | None, typer.Option(metavar="NUMBER", min=1, help="The most discrepancies to list.")
+        int | None,
+        typer.Option(metavar="NUMBER", min=1, help="List at most this many discrepancies."),
     ] = None,
     columns: Annotated[
         str | None,
@@ -160,9 +162,9 @@ class Listing:
             once=("account",),
         )
         if not count:
-            write_line("There are no such discrepancies.")
+            write_line("No discrepancy matches these options.")
         if State.CORRECTED in states and "here" in names:
-            write_line("HERE of a corrected row is what it held before the correction.")
+            write_line("The column HERE shows what a corrected row held before the correction.")
 
 
 def _noting_states(found: Iterable[Discrepancy], states: set[State]) -> Iterator[Discrepancy]:
@@ -184,7 +186,7 @@ def _write_aged(found: Sequence[AgedMoney], output_format: OutputFormat) -> None
             write_csv(AGED_NAMES, rows, sys.stdout)
         case OutputFormat.TABLE:
             if not found:
-                write_line("Nothing is open.")
+                write_line("No discrepancy is open.")
                 return
             write_table(
                 (

@@ -21,7 +21,7 @@ def doctor(
         bool,
         typer.Option(
             "--probe",
-            help="Try the writes of a sweep although a trigger of your table may act outside of the database.",
+            help="Try the writes of a sweep even if a trigger of your table may act outside the database.",
         ),
     ] = False,
     json: JsonOption = False,

@@ -67,7 +67,9 @@ def explain(
     ] = None,
     discrepancy: Annotated[
         int | None,
-        typer.Option(min=1, metavar="ID", help="The payment that this discrepancy is about."),
+        typer.Option(
+            min=1, metavar="ID", help="Explain the payment of the discrepancy with this number."
+        ),
     ] = None,
     account: AccountOption = None,
     timeout: Annotated[
@@ -76,7 +78,7 @@ def explain(
             min=0.1,
             max=MOST_SECONDS,
             metavar="SECONDS",
-            help="Wait no longer than this for Stripe or the database, and show what is known by then.",
+            help="Wait at most this long for Stripe and the database. Then show what is known.",
         ),
     ] = 30.0,
     json: JsonOption = False,
@@ -89,7 +91,7 @@ def explain(
     if (name is None) == (discrepancy is None):
         raise UsageError(
             "explain needs the name of a payment (PAYMENT), or --discrepancy ID.",
-            f"Such as: {PROGRAM} explain pi_3Nabc",
+            f"For example: {PROGRAM} explain pi_3Nabc",
         )
     wanted = None if name is None else parse_payment_name(name)
     call = invocation(context)

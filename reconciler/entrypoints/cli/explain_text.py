@@ -194,7 +194,7 @@ def _write_stripe(found: Explanation) -> None:
     if not found.knows_order:
         write_line()
         write_line(
-            f"Order {found.order} may have more PaymentIntents at Stripe than are known here."
+            f"Stripe may have more PaymentIntents of order {found.order} than Reconciler knows."
         )
 
 
@@ -224,7 +224,9 @@ def _stripe_pairs(intent: Intent, found: Explanation) -> list[tuple[str, str]]:
 
 def _missing_pairs(intent: MissingIntent) -> list[tuple[str, str]]:
     status = (
-        "it exists in the other mode (live or test)" if intent.other_mode else "not found (404)"
+        "this id exists in the other mode (live or test)"
+        if intent.other_mode
+        else "not found (404)"
     )
     return [("status", status), ("request", intent.request_id or "")]
 

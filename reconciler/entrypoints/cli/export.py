@@ -37,8 +37,8 @@ def export(
         typer.Option(
             "--format",
             metavar="jsonl|csv|xlsx|json",
-            help="jsonl is one file with a type on each line; csv is a folder with a file for each type; xlsx is a workbook. A "
-            "sample is json or one file of csv.  [default: jsonl; json for --sample]",
+            help="jsonl: one file, with a type on each line. csv: a folder with a file for each "
+            "type. xlsx: a workbook. A sample is json or one csv file.  [default: jsonl; json for --sample]",
         ),
     ] = None,
     output: Annotated[
@@ -146,7 +146,7 @@ def _check(
     """Raises UsageError for options that do not go together."""
     if is_sample and bundle is not None:
         raise UsageError(
-            "--sample and --bundle are two exports.", "Make one export after the other."
+            "--sample and --bundle are two exports.", "Run the command once for each export."
         )
     if is_sample and chosen in (ExportFormat.JSONL, ExportFormat.XLSX):
         raise UsageError("--sample is one object.", "Choose --format json or csv.")

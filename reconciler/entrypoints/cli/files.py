@@ -63,7 +63,7 @@ def shipped_name(asked: str, folder: str = "") -> str:
             return only
         case []:
             raise UsageError(
-                f"No file {asked!r} comes with the program.",
+                f"Reconciler comes with no file named {asked!r}.",
                 f"The files are: {', '.join(candidates)}.",
             )
         case _:

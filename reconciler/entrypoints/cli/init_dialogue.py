@@ -133,17 +133,17 @@ def write_first_configuration(
     write_line()
     write_line(f"Written: {output} and {grants_file}.")
     for text in files.unmapped:
-        write_line(f"{text}: write in {output} what this status means, and uncomment the line.")
+        write_line(f"{text}. Write in {output} what this status means, and uncomment the line.")
     for text in files.notes:
         write_line(text)
     if files.missing:
         names = ", ".join(f"payments.{name}" for name in files.missing)
-        warn(f"{PROGRAM}: {names} {'was' if len(files.missing) == 1 else 'were'} not found.")
+        warn(f"{PROGRAM}: init found no value for {names}.")
         warn(f"hint: Write what is missing into {output}. Then run: {PROGRAM} doctor")
         return int(ExitCode.NO)
     if not has_key:
         Invocation(call.environ, output, call.clock).settings(need_stripe=False)
-        write_line("There is no Stripe key, so nothing was compared and nothing is swept.")
+        write_line("There is no Stripe key. init compared nothing with Stripe, and made no sweep.")
         write_line(f"Next: set STRIPE_API_KEY, and run: {PROGRAM} init --force")
         return int(ExitCode.DONE)
     code = _first_sweep(call, output)
@@ -185,9 +185,9 @@ def _files(
     lacking = None if table else preset_without_view(relations, load_presets())
     if lacking is not None:
         warn(
-            f"{PROGRAM}: {lacking.head.application}: this database has the tables, but not the view."
+            f"{PROGRAM}: this database has the tables of {lacking.head.application}, but not the view over them."
         )
-        warn(f"hint: Create the view, and run this again: {lacking.head.page} has the statements.")
+        warn(f"hint: Create it with the statements in {lacking.head.page}. Then run this again.")
     names = [table] if table else _found_tables(call, database, relations, asks=asks)
     survey, livemode = _survey(call, settings, database, names[0], has_key=has_key)
     for other in names[1:MOST_COMPARED]:
@@ -238,7 +238,7 @@ def _preset(
     if found is None:
         raise _NoTableError(
             f"The database has no table {preset.section.table} with the columns of the preset {name}.",
-            f"Create it: {preset.head.page} has the statements."
+            f"Create it with the statements in {preset.head.page}."
             if preset.head.made_from
             else "Name the table with --table, or leave --preset out.",
         )
@@ -247,7 +247,7 @@ def _preset(
 
 def _files_of_preset(preset: Preset, table: str, *, asks: bool) -> _Files:
     write_line(
-        f"The payments are in {clean(table)}, by the preset {preset.name}: {preset.head.application}."
+        f"The payments are in {clean(table)}, as the preset {preset.name} says ({preset.head.application})."
     )
     can_write = preset.head.mode is PresetMode.CORRECT
     may_write = asks and can_write and ask_may_write()
@@ -273,12 +273,12 @@ def _found_tables(
     )
     if found.not_searched:
         warn(
-            f"{PROGRAM}: there was no time to look into {found.not_searched:,} tables. Name your table with --table."
+            f"{PROGRAM}: {found.not_searched:,} tables were not searched, because the time was up. Name your table with --table."
         )
     if not found.choices:
         raise _NoTableError(
-            f"None of {len(relations):,} tables and views that this role may read holds an id of a PaymentIntent.",
-            "Let the role read your table, or name it with --table.",
+            f"This role may read {len(relations):,} tables and views. None of them holds the id of a PaymentIntent.",
+            "Let the role read your table, or name your table with --table.",
         )
     if asks and len(found.choices) > 1:
         return [ask_table(found.choices).relation.full_name]
@@ -317,12 +317,12 @@ def _survey(
             survey = survey_table(database, relation, stripe)
         except SampleTooSlowError:
             raise _NoTableError(
-                f"Some hundred rows of {clean(table)} took the database more than 5 seconds.",
+                f"The database needed more than 5 seconds to read some hundred rows of {clean(table)}.",
                 "Create an index on the time of creation, or write the configuration by hand.",
             ) from None
     if survey is None:
         raise _NoTableError(
-            f"No column of {clean(table)} that this role may read holds an id of a PaymentIntent.",
+            f"This role can read no column of {clean(table)} that holds the id of a PaymentIntent.",
             "Name another table with --table. If the id is a part of a text, write payment_intent as an SQL text by hand.",
         )
     return survey, None if stripe is None else stripe.livemode

@@ -25,7 +25,8 @@ def show_survey(survey: Survey) -> None:
         or (survey.currency_constant and f"always {survey.currency_constant[0]}"),
         "created": survey.created and survey.created.column.name,
         "updated": survey.updated and survey.updated.name,
-        "order": survey.order and f"{survey.order.column.name}, in the metadata {survey.order.key}",
+        "order": survey.order
+        and f"{survey.order.column.name}, also in the metadata key {survey.order.key}",
     }
     for name, found in parts.items():
         if found:

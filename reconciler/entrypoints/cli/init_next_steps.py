@@ -22,7 +22,7 @@ def next_steps(output: Path, grants: Path, *, has_schema: bool) -> Iterator[str]
         return
     yield "Next:"
     yield f"  1. Check {output} and {grants}. Then run as the owner of the table: psql --file {grants}"
-    yield f"  2. As a role that may create a schema: {PROGRAM}{option} migrate --daemon-role {ROLE}"
+    yield f"  2. Run as a role that may create a schema: {PROGRAM}{option} migrate --daemon-role {ROLE}"
     yield f"  3. Name the role {ROLE} in DATABASE_URL, such as postgresql://{ROLE}@HOST/DATABASE"
     yield f"  4. {doctor}"
     yield f"  5. {PROGRAM}{option} sweep shows what it would correct; --apply corrects it."

@@ -51,8 +51,8 @@ def ask_words(unknown: Sequence[WordMeaning]) -> dict[str, Outcome]:
     )
     for _ in range(TRIES):
         answer = _ask(
-            "What do these statuses mean? Write STATUS=OUTCOME, with commas between several. Write guess to accept "
-            "the outcomes with a question mark above. Press Enter to map none: "
+            "What do these statuses mean? Write STATUS=OUTCOME, with commas between several. "
+            "Write guess to accept the outcomes above that have a question mark. Press Enter to map none of them: "
         )
         if answer == GUESS:
             return {one.word: one.outcome for one in words.values() if one.outcome is not None}
@@ -80,8 +80,8 @@ def ask_accounts(survey: Survey) -> bool:
         return False
     sys.stderr.write(f"  {clean(found.column.name)}: {clean(values_text(found))}\n")
     answer = _ask(
-        "Are the payments of each of these in a Stripe account of its own? Then each gets a section [[accounts]], and"
-        " needs its key. [y/N] "
+        "Does each of these have a Stripe account of its own for its payments? If yes, each gets "
+        "a section [[accounts]], and you need a key for each. [y/N] "
     )
     return answer.lower() in ("y", "yes")
 
@@ -89,7 +89,7 @@ def ask_accounts(survey: Survey) -> bool:
 def ask_may_write() -> bool:
     """Whether the role may correct rows. The answer is no unless it is a yes; no answer makes the service correct."""
     answer = _ask(
-        "Grant the role the right to correct rows of this table? The service only reports until you set"
-        ' corrections.mode to "update". [y/N] '
+        "May Reconciler's role correct rows of this table? If yes, the GRANTs that init writes allow it. Even then the service"
+        ' only reports, until you set corrections.mode to "update". [y/N] '
     )
     return answer.lower() in ("y", "yes")

@@ -218,5 +218,5 @@ def _cell(text: str, delimiter: str) -> str:
 def _cannot_export(account: str, seq: int, what: str) -> BrokenLedgerError:
     return BrokenLedgerError(
         f"Entry {seq} of account {account} cannot be exported: {what}.",
-        "See what else is wrong with: reconciler verify",
+        "To see what else is wrong, run: reconciler verify",
     )

@@ -102,12 +102,12 @@ def migrate(
 def _write_rebound(account: str, done: Rebound) -> None:
     before = "no table" if done.before is None else done.before.described
     write_line(
-        f"Account {account} was bound to {before}, and is bound to {done.after.described} now."
+        f"Account {account} was bound to {before}. Now it is bound to {done.after.described}."
     )
     if done.looked_for:
         write_line(
-            f"Of {done.looked_for} rows that the account's ledger names, this table has {done.found} with the same "
-            "PaymentIntent."
+            f"The account's ledger names {done.looked_for} rows. This table has {done.found} of "
+            "them with the same PaymentIntent."
         )
 
 
@@ -115,8 +115,9 @@ def _warn_of_owner(owner: str) -> None:
     """Say if the functions that write the ledger have more rights than they need."""
     if owner != LEDGER_ROLE:
         warn(
-            f"The functions that write the ledger have the rights of {owner}: this role may not create the role"
-            f" {LEDGER_ROLE}, or may not act for it. The service's role still cannot write the ledger by itself.\n"
-            f"hint: As a role that may: CREATE ROLE {LEDGER_ROLE} NOLOGIN; GRANT {LEDGER_ROLE} TO {owner}; then run"
-            " reconciler migrate again."
+            f"The functions that write the ledger run with the rights of {owner}, because this "
+            f"role may not create the role {LEDGER_ROLE} or act for it. The service's role still "
+            "cannot write the ledger by itself.\n"
+            f"hint: Run as a role that may create roles: CREATE ROLE {LEDGER_ROLE} NOLOGIN; "
+            f"GRANT {LEDGER_ROLE} TO {owner}; then run reconciler migrate again."
         )

@@ -21,7 +21,7 @@ from reconciler.errors import UsageError
 from reconciler.exit_codes import ExitCode
 from reconciler.settings import parse_duration
 
-PAUSE_KEPT_NOTHING: Final = "No correction of this sweep waits for its end."
+PAUSE_KEPT_NOTHING: Final = "The pause holds back no correction of this sweep."
 LONGEST_SECONDS: Final = 366 * 86_400.0
 
 
@@ -33,7 +33,7 @@ def pause(
         typer.Option(
             "--for",
             metavar="DURATION",
-            help="How long, such as 2h or 30m.  [default: until reconciler resume]",
+            help="How long to pause, such as 2h or 30m.  [default: until reconciler resume]",
         ),
     ] = None,
     by: ByOption = None,
@@ -52,7 +52,9 @@ def pause(
         for name in _accounts(call, account):
             begun = PostgresPauses(database, name).begin(seconds, asked_by)
             write_line(f"Account {name} is {begun.text}.")
-    write_line("Reconciler writes no row. Sweeps go on, and record what they would correct.")
+    write_line(
+        "Reconciler writes no row of this account. Sweeps go on, and record what they would correct."
+    )
     return int(ExitCode.DONE)
 
 

@@ -88,7 +88,7 @@ class PlainExport:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(
-                f"{folder} cannot be created as a folder ({error.strerror}).",
+                f"The folder {folder} cannot be created ({error.strerror}).",
                 "Name another folder with --output.",
             ) from None
         counted = self._counted()

@@ -45,18 +45,18 @@ def plan(
         SweepKind,
         typer.Option(
             metavar="due|window|all",
-            help="The kind of sweep to plan; all is what a sweep without --kind does.",
+            help='The kind of sweep to plan. "all" plans what a sweep without --kind does.',
         ),
     ] = SweepKind.ALL,
     since: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="As for sweep: only payments created at this time or later."
+            metavar="TIME", help="Only payments created at this time or later, as for sweep."
         ),
     ] = None,
     until: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="As for sweep: only payments created before this time."),
+        typer.Option(metavar="TIME", help="Only payments created before this time, as for sweep."),
     ] = None,
     account: AccountOption = None,
     json: JsonOption = False,
@@ -169,7 +169,8 @@ def _write(found: Sequence[ReadEstimate], quota: int) -> None:
     at_share = sum(one.seconds for one in plans)
     at_limit = sum(one.seconds_at_limit for one in plans)
     write_line(
-        f"Time: about {at_share:,.1f} s with budget.share of Stripe's limits, {at_limit:,.1f} s with the whole limits."
+        f"Time: about {at_share:,.1f} s with Reconciler's share of Stripe's rate limits "
+        f"(budget.share), {at_limit:,.1f} s with the whole limits."
     )
     share = sum(one.quota_share for one in plans)
     write_line(f"These reads are {share:.2%} of the {quota:,} reads that Stripe allows in 30 days.")

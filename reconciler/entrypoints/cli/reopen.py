@@ -81,9 +81,9 @@ def reopen(
             name = item.payment_intent or ", ".join(item.keys)
             write_line(f"Discrepancy {item.id} ({item.kind.value}, {name}) is open again.")
         for command in _previews(call, bulk.settings, done):
-            write_line(f"To see what is decided now: {command}")
+            write_line(f"To see what Reconciler decides about it now: {command}")
     else:
-        write_line("There are no such discrepancies.")
+        write_line("No discrepancy matches these options.")
     return int(ExitCode.DONE)
 
 

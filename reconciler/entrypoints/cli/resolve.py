@@ -52,13 +52,14 @@ def resolve(
         AcceptedSide | None,
         typer.Option(
             metavar="stripe",
-            help="Write Stripe's outcome to the row, although the rules do not write it; one discrepancy at a time.",
+            help="Write Stripe's outcome to the row, even if a sweep leaves it to a person. One discrepancy at a time.",
         ),
     ] = None,
     ignore: Annotated[
         bool,
         typer.Option(
-            "--ignore", help="Set the state to ignored (it does not matter) instead of resolved."
+            "--ignore",
+            help="Set the state to ignored instead of resolved: the difference does not matter.",
         ),
     ] = False,
     row: Annotated[
@@ -82,8 +83,8 @@ def resolve(
         typer.Option(
             "--requested",
             help=(
-                "Write what reviewers accepted on the finance pages, in their names. The service does this by "
-                "itself."
+                "Carry out what reviewers accepted on the finance pages, in their names. A "
+                "running service does this by itself."
             ),
         ),
     ] = False,
@@ -164,7 +165,8 @@ def _raise_if_contradictory(
     if accept is not None and (len(ids) != 1 or not selection.is_empty):
         raise UsageError(
             "--accept is about one discrepancy at a time.",
-            "Give one number, and no option that selects: reconciler resolve ID --accept stripe --note TEXT",
+            "Give the number of one discrepancy, and no option that selects several: reconciler "
+            "resolve ID --accept stripe --note TEXT",
         )
 
 
@@ -220,7 +222,7 @@ def _write_all(done: Sequence[Resolution], notice: str | None) -> None:
     for one in done:
         _write(one)
     if not done:
-        write_line("There are no such discrepancies.")
+        write_line("No discrepancy matches these options.")
     if notice is not None:
         write_line(notice)
 

@@ -53,7 +53,10 @@ def revert(
     sweep: Annotated[int, typer.Argument(metavar="SWEEP", min=1, help="The number of the sweep.")],
     row: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY", help="Undo only the correction of this row; repeatable."),
+        typer.Option(
+            metavar="KEY",
+            help="Undo only the correction of the row with this key. Can be repeated.",
+        ),
     ] = None,
     account: AccountOption = None,
     by: ByOption = None,
@@ -117,7 +120,8 @@ def _write(done: Reverted, notice: str | None) -> None:
         write_line()
         messages = "a message" if count == 1 else f"{count:,} messages"
         write_line(
-            f"Your application gets {messages} payment.reverted through the outbox, and has to undo what it did in between."
+            f"Your application gets {messages} payment.reverted through the outbox. It has to "
+            "undo what it did because of the corrections."
         )
         if notice is not None:
             write_line(notice)

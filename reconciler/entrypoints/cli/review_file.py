@@ -35,7 +35,7 @@ def read_reviews(path: Path, accounts: Collection[str]) -> Mapping[str, Review]:
             raise _wrong(
                 path,
                 number,
-                f'the line is of account "{str(account)[:64]}", but this sweep is of {", ".join(sorted(accounts))}',
+                f'the line belongs to account "{str(account)[:64]}", but this sweep is about {", ".join(sorted(accounts))}',
             )
         line = _line(path, number, fields)
         if line is None:
@@ -69,7 +69,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]
         raise UsageError(f"{path} is not JSON, or is cut short.", _HINT) from None
     items = found.get("items") if isinstance(found, dict) else found
     if not isinstance(items, list):
-        raise UsageError(f"{path} is no preview: it has no items.", _HINT)
+        raise UsageError(f'{path} is not a preview: it has no "items".', _HINT)
     for number, item in enumerate(items, start=1):
         if not isinstance(item, dict):
             raise _wrong(path, number, "the line is not a JSON object {…}")
@@ -108,7 +108,9 @@ def _check_columns(path: Path, names: Collection[str]) -> None:
         )
     missing = sorted(_NEEDED - set(names))
     if missing:
-        raise UsageError(f"{path} lacks columns of a preview: {', '.join(missing)}.", _HINT)
+        raise UsageError(
+            f"{path} is not a whole preview. It lacks the columns: {', '.join(missing)}.", _HINT
+        )
 
 
 def _line(path: Path, number: int, fields: Mapping[str, Any]) -> ReviewedLine | None:
@@ -116,24 +118,24 @@ def _line(path: Path, number: int, fields: Mapping[str, Any]) -> ReviewedLine | 
     intent, kind, to_status = fields["payment_intent"], fields["kind"], fields["to_status"]
     decision, fingerprint = fields["decision"], fields["fingerprint"]
     if decision not in set(DecisionKind):
-        raise _wrong(path, number, "the decision has to be correct, flag or wait")
+        raise _wrong(path, number, 'the decision must be "correct", "flag" or "wait"')
     if kind is not None and kind not in set(Kind):
         raise _wrong(path, number, f'there is no kind "{str(kind)[:64]}"')
     if to_status is not None and not isinstance(to_status, str):
-        raise _wrong(path, number, "the to_status is not a text")
+        raise _wrong(path, number, "to_status is not a text")
     is_fingerprint = (
         isinstance(fingerprint, str) and _FINGERPRINT.fullmatch(fingerprint) is not None
     )
     if fingerprint is not None and not is_fingerprint:
-        raise _wrong(path, number, "the fingerprint is not one that Reconciler makes")
+        raise _wrong(path, number, "the fingerprint was not made by Reconciler")
     if (decision == DecisionKind.CORRECT) != (to_status is not None):
         raise _wrong(
             path,
             number,
-            "the line needs a to_status if its decision is correct, and may have none otherwise",
+            'a line with the decision "correct" needs a to_status, and every other line must leave it empty',
         )
     if decision != DecisionKind.WAIT and (kind is None or fingerprint is None):
-        raise _wrong(path, number, "the line has no kind or no fingerprint")
+        raise _wrong(path, number, "the line lacks a kind or a fingerprint")
     if not isinstance(intent, str) or not is_intent_id(intent):
         if decision == DecisionKind.CORRECT:
             raise _wrong(path, number, "the payment_intent is not a PaymentIntent's id")

@@ -114,7 +114,7 @@ def write_sample(
     except UnreadableEntryError as error:
         raise BrokenLedgerError(
             f"Entry {error.seq} of account {name} cannot be drawn: {error.what}.",
-            "See what else is wrong with: reconciler verify",
+            "To see what else is wrong, run: reconciler verify",
         ) from None
     words = request.words(name, output, as_csv=as_csv, excel=excel)
     origin = origin_of(call, settings, call.clock.now(), words)

@@ -38,7 +38,9 @@ def sandbox(
     payments: Annotated[
         int,
         typer.Option(
-            metavar="N", min=0, help="How many payments to start with, of every outcome in turn."
+            metavar="N",
+            min=0,
+            help="How many payments the sandbox has at the start. They take every outcome in turn.",
         ),
     ] = 0,
     webhook: Annotated[
@@ -48,8 +50,8 @@ def sandbox(
         list[str] | None,
         typer.Option(
             metavar="NAME=NUMBER",
-            help="A fault, with its share (webhooks_lost=0.3, server_error=0.05) or its seconds (latency=0.06); can be "
-            "repeated.",
+            help="A fault to simulate, with its share (webhooks_lost=0.3, server_error=0.05) or "
+            "its seconds (latency=0.06). Can be repeated.",
         ),
     ] = None,
     limits: Annotated[
@@ -147,6 +149,6 @@ def _add_payments(world: Sandbox, count: int) -> None:
 def _show_address(url: str) -> None:
     from reconciler.sandbox import LIVE_KEY, TEST_KEY
 
-    write_line(f"The sandbox Stripe listens at {url} until you interrupt it.")
-    write_line(f"Its keys are {TEST_KEY} and {LIVE_KEY}. To try it:")
+    write_line(f"The simulated Stripe listens at {url} until you press Ctrl-C.")
+    write_line(f"Its keys are {TEST_KEY} and {LIVE_KEY}. Try it with:")
     write_line(f"  RECONCILER_STRIPE__API_BASE={url} STRIPE_API_KEY={TEST_KEY} reconciler doctor")

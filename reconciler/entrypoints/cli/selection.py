@@ -35,7 +35,7 @@ class Selection:
         metadata={
             "option": typer.Option(
                 metavar="STATE",
-                help="open, corrected, closed, resolved or ignored; can be repeated.",
+                help="Only discrepancies in this state: open, corrected, closed, resolved or ignored. Can be repeated.",
             )
         },
     )
@@ -43,7 +43,8 @@ class Selection:
         default=None,
         metadata={
             "option": typer.Option(
-                metavar="KIND", help="A kind, such as missed_outcome; can be repeated."
+                metavar="KIND",
+                help="Only discrepancies of this kind, such as missed_outcome. Can be repeated.",
             )
         },
     )
@@ -51,7 +52,8 @@ class Selection:
         default=None,
         metadata={
             "option": typer.Option(
-                metavar="SEVERITY", help="info, warning or critical; can be repeated."
+                metavar="SEVERITY",
+                help="Only discrepancies of this severity: info, warning or critical. Can be repeated.",
             )
         },
     )
@@ -92,7 +94,8 @@ class Selection:
         metadata={
             "option": typer.Option(
                 metavar="AMOUNT",
-                help="The least money at stake, in the major unit of its currency, such as 99.50.",
+                help="Only discrepancies with at least this much money at stake, in the major "
+                "unit of the currency, such as 99.50.",
             )
         },
     )
@@ -101,7 +104,9 @@ class Selection:
         metadata={
             "option": typer.Option(
                 metavar="AMOUNT",
-                help=("The most money at stake, in the major unit of its currency."),
+                help=(
+                    "Only discrepancies with at most this much money at stake, in the major unit of the currency."
+                ),
             )
         },
     )

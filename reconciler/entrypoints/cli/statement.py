@@ -76,7 +76,8 @@ def statement(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="The cut-off: the statement shows the money at that time.  [default: 5 days after the period's end]",
+            help="The cut-off. The statement shows the money as it stood at that time.  "
+            "[default: 5 days after the period's end]",
         ),
     ] = None,
     as_of: Annotated[
@@ -90,8 +91,8 @@ def statement(
         typer.Option(
             "--format",
             metavar="text|json|csv|html|xlsx",
-            help="text is for people; csv lists the items of each sum, and what came after the cut-off; html is one page to read and "
-            "print; xlsx is a workbook.",
+            help="text: for people. csv: the items of each sum, and what came after the cut-off. "
+            "html: one page to read and print. xlsx: a workbook.",
         ),
     ] = StatementFormat.TEXT,
     output: Annotated[
@@ -125,7 +126,9 @@ def statement(
         ]
         if not made:
             warn("No sweep has recorded anything yet, so no day was examined.")
-            warn("hint: Record what is found with: reconciler sweep --kind window --record")
+            warn(
+                "hint: Run a sweep that records its findings: reconciler sweep --kind window --record"
+            )
             return int(ExitCode.TEMPORARY)
         words = ["statement", "--from", str(chosen.first), "--to", str(chosen.last)]
         words += ["--cutoff", moment_word(cut), "--as-of", moment_word(shown)]

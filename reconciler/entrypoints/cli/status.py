@@ -56,8 +56,8 @@ def status(
         typer.Option(
             metavar="health|findings",
             help=(
-                "health: only remarks about Reconciler's own work. findings: only remarks about payments. Written "
-                "as a Nagios check, unless --format says otherwise."
+                "health: only remarks about Reconciler's own work. findings: only remarks about "
+                "payments. The output is a Nagios check, unless you give --format."
             ),
         ),
     ] = None,
@@ -67,14 +67,12 @@ def status(
             min=1,
             max=86_400,
             metavar="SECONDS",
-            help="Show the status again after so many seconds, until Ctrl-C.",
+            help="Show the status again every so many seconds, until you press Ctrl-C.",
         ),
     ] = None,
     exit_code: Annotated[
         bool,
-        typer.Option(
-            "--exit-code", help="Exit with 1 if there is a remark of level warning or critical."
-        ),
+        typer.Option("--exit-code", help="Exit with 1 if a remark is a warning or critical."),
     ] = False,
 ) -> int:
     """Show each account's process, its last sweeps, and what needs a person.

@@ -130,7 +130,7 @@ def _write_tables(one: AccountStatus) -> None:
         count = sum(item.count for item in one.findings)
         for currency, amount in one.at_stake_total.items():
             of_lines = sum(item.stake for item in one.findings if item.currency == currency)
-            name = "total" if amount == of_lines else "total, each payment once"
+            name = "total" if amount == of_lines else "total, counting each payment once"
             rows.append(("", name, f"{count:,}", money_text(Money(amount, currency))))
         write_table(_FINDINGS, rows, indent=2)
 

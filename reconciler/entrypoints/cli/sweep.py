@@ -47,14 +47,14 @@ def sweep(
         bool, typer.Option("--apply", help="Correct your rows, and store the findings.")
     ] = False,
     record: Annotated[
-        bool, typer.Option("--record", help="Store the findings, and change no row of yours.")
+        bool, typer.Option("--record", help="Store the findings, but change no row of your table.")
     ] = False,
     only: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="With --apply: examine the lines of this preview anew (from --format csv or json), and write only what "
-            "they say.",
+            help="With --apply: examine only the payments of this preview (a file from --format "
+            "csv or json), and write only what the file says.",
         ),
     ] = None,
     yes: Annotated[
@@ -62,8 +62,8 @@ def sweep(
         typer.Option(
             "--yes",
             help=(
-                "With --apply: do not stop to ask, even before more than 500 corrections, or more than a tenth of "
-                "the examined rows."
+                "With --apply: do not stop to ask before many corrections (more than 500, or "
+                "more than a tenth of the examined rows)."
             ),
         ),
     ] = False,
@@ -95,13 +95,16 @@ def sweep(
         typer.Option(
             metavar="SWEEP",
             min=1,
-            help="Only the corrections of this sweep that were undone with revert: make them once more.",
+            help="Make only those corrections of this sweep once more that were undone with revert.",
         ),
     ] = None,
     account: AccountOption = None,
     by: ByOption = None,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 1 if both sides of a payment disagree.")
+        bool,
+        typer.Option(
+            "--exit-code", help="Exit with 1 if your table and Stripe disagree about a payment."
+        ),
     ] = False,
     output_format: FormatOption = None,
     json: JsonOption = False,
@@ -117,7 +120,7 @@ def sweep(
     if intents and (begin is not None or end is not None):
         raise UsageError(
             "--payment-intent cannot be combined with --since or --until.",
-            "Name either single payments or a range of time.",
+            "Name single payments, or a range of time, but not both.",
         )
     if yes and not apply:
         raise UsageError("--yes needs --apply.", "A sweep without --apply corrects nothing.")
@@ -193,7 +196,9 @@ def sweep_all(
         if isinstance(report.failure, BrakeError):
             # the engine does not know the command line
             allow = command.text("--apply", "--yes", account=_name(one, settings))
-            report.stop(BrakeError(report.failure.what, f"If they are right: {allow}"))
+            report.stop(
+                BrakeError(report.failure.what, f"If the corrections are right, run: {allow}")
+            )
         reports.append(report)
         if report.stopped is not None and report.failure is None:
             break  # a person interrupted it, and so does not want the sweep of the next account
@@ -213,7 +218,7 @@ def sweep_all(
     lines = sum(report.line_count for report in reports)
     if chosen is not OutputFormat.TABLE and preview.count < lines:
         raise ReconcilerError(
-            f"The preview is not complete: the service hands over {preview.count:,} of its {lines:,} lines.",
+            f"The preview is not complete: the service passed on only {preview.count:,} of its {lines:,} lines.",
             f"Preview a shorter range at a time: {_shorter(command, chosen)}",
         )
     return reports

@@ -23,15 +23,15 @@ def hints(reports: Sequence[SweepReport], command: SweepCommand) -> Iterator[str
         if report.writing is Writing.ROWS and report.sweep is not None and report.corrected:
             yield from _after_apply(report, command, several=several)
         if report.changed:
-            yield "hint: Write a new preview, check what has changed, and apply that one."
+            yield "hint: Write a new preview, check what has changed, and apply the new preview."
     yield from _of_reverted(reports, command, several=several)
     yield from _of_refused(reports)
     would_correct = sum(report.would_correct for report in reports)
     # what was not examined is not previewed, so an incomplete preview is not to be applied
     if would_correct and command.applies:
         yield (
-            'The service only recorded, because corrections.mode is "report". To correct the rows, set it to "update" and'
-            f" reload the service; or stop the service, and run: {command.text('--apply')}"
+            'The service recorded findings and changed no row, because corrections.mode is "report". To correct the rows, set'
+            f' corrections.mode to "update" and reload the service. Or stop the service, and run: {command.text("--apply")}'
         )
     elif would_correct and all(report.complete for report in reports):
         if any(is_above_brake(report.would_correct, report.examined) for report in reports):
@@ -66,8 +66,8 @@ def _of_refused(reports: Sequence[SweepReport]) -> Iterator[str]:
     if refused:
         are = "correction" if len(refused) == 1 else "corrections"
         yield (
-            f"hint: Your table refused {len(refused):,} {are}, and its owner has to act. For the rule that refuses and its"
-            f" message: reconciler explain {refused[0]}"
+            f"hint: Your table refused {len(refused):,} {are}, and its owner has to act. To see "
+            f"the rule that refuses and its message, run: reconciler explain {refused[0]}"
         )
 
 
@@ -77,6 +77,6 @@ def _after_apply(report: SweepReport, command: SweepCommand, *, several: bool) -
     yield f"Written: {report.corrected:,} rows, by sweep {report.sweep}. To undo these corrections: {undo}"
     if report.outbox_waiting:
         yield (
-            f"{report.outbox_waiting:,} outbox rows wait for your worker or your webhook endpoint: a corrected "
-            "status alone ships nothing."
+            f"{report.outbox_waiting:,} outbox rows wait for your worker or your webhook "
+            "endpoint: a corrected status alone ships nothing."
         )

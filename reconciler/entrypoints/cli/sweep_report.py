@@ -240,8 +240,9 @@ def _headline(report: SweepReport) -> str:
             done = (
                 "rows were corrected and findings recorded"
                 if report.corrected
-                else ("findings were recorded, " if report.discrepancies else "")
-                + "no row was corrected"
+                else "findings were recorded, no row was corrected"
+                if report.discrepancies
+                else "no row was corrected"
             )
     return f"{name}: {done}."
 

@@ -81,7 +81,9 @@ def sweeps(
     ] = None,
     limit: Annotated[
         int,
-        typer.Option(metavar="NUMBER", min=1, help="The most sweeps to list, the newest first."),
+        typer.Option(
+            metavar="NUMBER", min=1, help="List at most this many sweeps, the newest first."
+        ),
     ] = USUAL_LIMIT,
     account: AccountOption = None,
     json: JsonOption = False,

@@ -122,7 +122,7 @@ def unit_text(name: str) -> str:
         # the units allow the system's interpreters; another one, and its libraries, must be named
         allowed = f"ExecPaths={interpreter} -{Path(sys.base_prefix).resolve() / 'lib'} "
         text = text.replace("ExecPaths=", allowed)
-    return f"{_MARK}{version(PROGRAM)}. Change it by a drop-in (systemctl edit), which an update keeps.\n{text}"
+    return f"{_MARK}{version(PROGRAM)}. Change it with a drop-in (systemctl edit): an update keeps drop-ins.\n{text}"
 
 
 def _unseen_path() -> ConfigurationError | None:
@@ -206,6 +206,6 @@ def _next_steps(*, kept: bool, elsewhere: bool) -> list[str]:
     if kept:
         steps.insert(
             0,
-            "A unit was kept that this command did not write. Replace it with: reconciler systemd install --force",
+            "This command kept a unit that it did not write. To replace it, run: reconciler systemd install --force",
         )
     return steps

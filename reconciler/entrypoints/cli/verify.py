@@ -92,8 +92,9 @@ def verify(
         typer.Option(
             metavar="FILE",
             help=(
-                "Compare the ledger with anchors that were kept outside the database. The file is the output of an "
-                "earlier verify --json, or has a line for each anchor, with account, seq, hash and at."
+                "Compare the ledger with anchors that were kept outside the database. The file "
+                "is the output of an earlier verify --json. Or it has one line for each anchor, "
+                "with account, seq, hash and at."
             ),
         ),
     ] = None,
@@ -101,7 +102,7 @@ def verify(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Check a file of export --bundle instead, without database and configuration.",
+            help="Check a file from export --bundle instead. This needs neither the database nor the configuration.",
         ),
     ] = None,
     account: AccountOption = None,
@@ -159,19 +160,22 @@ def _verify_file(path: Path, *, json: bool) -> int:
 def _bundle_lines(head: Mapping[str, object] | None, other_program: str | None) -> Iterator[str]:
     """What a bundle without a fault proves, and what it does not."""
     yield "every entry of the bundle's ledger matches its hash, and follows the entry before."
-    made = "the statement, the certificate and the discrepancies agree with this ledger"
     if other_program is None:
-        yield f"{made}, and so does the page."
+        yield "the statement, the certificate, the discrepancies and the page agree with this ledger."
     else:
-        yield f"{made}. {other_program} wrote the page, so this version cannot check the page."
+        yield (
+            "the statement, the certificate and the discrepancies agree with this ledger. "
+            f"{other_program} wrote the page, so this version cannot check the page."
+        )
     if head is not None:
         yield (
-            f"the ledger ends with entry {head['seq']}, hash {head['hash']}. Compare this hash with an anchor that you"
-            " kept: only that shows that the ledger itself was not rewritten."
+            f"the ledger ends with entry {head['seq']}, hash {head['hash']}. Compare this hash "
+            "with an anchor that you kept. Only this comparison shows that the ledger was not rewritten."
         )
     yield (
-        "the ledger does not say who made the files and when, nor the owners, notes, orders, causes and times of "
-        "discrepancies.csv: for these, the hashes show a change by accident, but not one by intent."
+        "the ledger does not hold who made the files, or when. It also does not hold the owners, "
+        "notes, orders, causes and times of discrepancies.csv. For these, the hashes show an "
+        "accidental change, but not an intended one."
     )
 
 
@@ -260,10 +264,12 @@ def _write_anchored(name: str, anchored: AnchorVerdict | None) -> None:
     if anchored is None:
         return
     if anchored.state is AnchorState.AGREES:
-        write_line(f"{name}: the anchors agree, the last one at entry {anchored.last_agreeing:,}.")
+        write_line(
+            f"{name}: the anchors agree with the ledger. The last one is at entry {anchored.last_agreeing:,}."
+        )
         return
     write_line(f"{name}: BROKEN, {anchored.state.value}: {anchored.what}.".replace("?.", "?"))
     if anchored.last_agreeing:
         write_line(
-            f"  the newest anchor that agrees with the ledger is that of entry {anchored.last_agreeing:,}"
+            f"  the newest anchor that agrees with the ledger is at entry {anchored.last_agreeing:,}"
         )

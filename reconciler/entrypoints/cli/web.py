@@ -32,7 +32,7 @@ def web(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Ask for a password, and print this person's line for web.users_file. Serve nothing.",
+            help="Ask for a password, and print this person's line for web.users_file. Serve no pages.",
         ),
     ] = None,
     role: Annotated[
@@ -66,7 +66,7 @@ def _write_user(name: str, role: UserRole) -> int:
 
     if not name.isprintable() or ":" in name or not name.strip() or len(name) > 200:
         raise UsageError(
-            "This is not a name of a person.",
+            "This text cannot be the name of a person.",
             "Write 1 to 200 printable characters, without a colon.",
         )
     # a pipe gives the password as its first line

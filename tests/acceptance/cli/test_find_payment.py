@@ -135,7 +135,10 @@ def test_history(town: Town) -> None:
     )
     town.run("resolve", str(number), "--note", "by hand")
     said = town.run("reopen", str(number)).out
-    assert f"To see what is decided now: reconciler sweep --payment-intent {intent}\n" in said
+    assert (
+        f"To see what Reconciler decides about it now: reconciler sweep --payment-intent {intent}\n"
+        in said
+    )
     found = explained(town, intent)
     happened = [item["event"] for item in found["history"]]
     assert happened == [

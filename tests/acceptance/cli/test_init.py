@@ -247,7 +247,7 @@ def test_times_in_the_place_of_a_status(place: Place) -> None:
     )
     answer = place.init("--yes")
     assert answer.code == 1
-    assert "payments.status, payments.read were not found" in answer.err
+    assert "init found no value for payments.status, payments.read." in answer.err
     head, mark, proposal = place.config.read_text().partition(
         "# No single column is certainly the status"
     )
@@ -451,7 +451,7 @@ def test_no_table_and_no_overwriting(place: Place) -> None:
     place.execute(PLAIN)
     answer = place.init("--yes")
     assert answer.code == 1
-    assert "holds an id of a PaymentIntent" in answer.err
+    assert "None of them holds the id of a PaymentIntent." in answer.err
     assert not place.config.exists()
     place.config.write_text("mine")
     assert place.init("--yes").code == 64
@@ -488,7 +488,7 @@ def test_a_status_that_is_not_mapped_is_named(place: Place) -> None:
     answer = place.init("--yes")
     assert answer.code == 0, answer.err
     assert (
-        f'2 rows have the status "odd", which is not mapped: write in {place.config} what this status means, and uncomment the line.'
+        f'2 rows have the status "odd", which is not mapped. Write in {place.config} what this status means, and uncomment the line.'
         in answer.out
     )
     assert answer.out.count("which is not mapped") == 1
@@ -522,7 +522,7 @@ def test_a_preset_whose_view_is_missing(place: Place) -> None:
     for arguments in (("--yes",), ("--preset", "hyperswitch")):
         answer = place.init(*arguments)
         assert answer.code == 1
-        assert "docs/presets/hyperswitch.md has the statements" in answer.err
+        assert "with the statements in docs/presets/hyperswitch.md." in answer.err
 
 
 @pytest.mark.long
@@ -560,7 +560,7 @@ def test_parts_that_are_missing(place: Place) -> None:
     place.execute("ALTER TABLE public.payments DROP COLUMN status, DROP COLUMN amount")
     answer = place.init("--yes")
     assert answer.code == 1
-    assert "payments.status, payments.amount, payments.read were not found" in answer.err
+    assert "init found no value for payments.status, payments.amount, payments.read." in answer.err
     assert place.payments()["payment_intent"] == "intent"
     lost = place.run("init", "--yes", "--output", str(place.folder / "none" / "a.toml"))
     assert lost.code == 64

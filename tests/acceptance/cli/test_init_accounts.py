@@ -113,7 +113,7 @@ def test_nothing_proves_it(shop: Place, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("sys.stdin", io.StringIO("\ny\nn\n"))
     answer = shop.init("--force", STRIPE_API_KEY="")
     assert answer.code == 0, answer.err
-    assert "in a Stripe account of its own?" in answer.err
+    assert "a Stripe account of its own for its payments?" in answer.err
     assert shop.payments()["account"] == "paid_to"
     assert {"name": CONNECTED, "stripe_account": CONNECTED} in accounts(shop)
     assert TEST_KEY not in shop.config.read_text()

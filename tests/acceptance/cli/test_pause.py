@@ -27,7 +27,7 @@ def test_pause_and_resume(town: Town) -> None:
     agreeing = town.run("sweep", "--apply")
     assert agreeing.code == 0
     assert "Account default is paused by Ada (" in agreeing.out
-    assert "No correction of this sweep waits for its end." in agreeing.out
+    assert "The pause holds back no correction of this sweep." in agreeing.out
     town.shop.execute("UPDATE payments SET status = 'pending'")
 
     assert "paused by Ada (" in town.run("status").out

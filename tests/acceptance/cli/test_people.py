@@ -81,13 +81,17 @@ def test_discrepancies_as_text_and_csv(swept: Town) -> None:
     assert "12.50 EUR" in text
     rows_shown = [line for line in text.splitlines() if " pi_" in line]
     assert len({line.index("12.50 EUR") for line in rows_shown}) == 1
-    assert text.splitlines()[-1] == "HERE of a corrected row is what it held before the correction."
+    assert (
+        text.splitlines()[-1]
+        == "The column HERE shows what a corrected row held before the correction."
+    )
     for row in swept.shop.rows().values():
         assert f" {row['payment_intent']} " in text
     rows = list(csv.DictReader(swept.run("discrepancies", "--format", "csv").out.splitlines()))
     assert {row["kind"] for row in rows} == {"missed_outcome", "paid_after_cancel"}
     assert (
-        swept.run("discrepancies", "--state", "ignored").out == "There are no such discrepancies.\n"
+        swept.run("discrepancies", "--state", "ignored").out
+        == "No discrepancy matches these options.\n"
     )
 
 
@@ -427,10 +431,10 @@ def test_a_selection_is_shown_before_anything_is_done(swept: Town) -> None:
     preview = swept.run("resolve", "--kind", "paid_after_cancel", "--note", "by hand")
     assert (preview.code, "Nothing was changed" in preview.out) == (0, True)
     assert listed(swept, "--state", "resolved") == []
-    command = preview.out.splitlines()[-1].removeprefix("To do it: ")
+    command = preview.out.splitlines()[-1].removeprefix("To change them: ")
     assert swept.run(*shlex.split(command)[1:]).code == 0
     assert [item["kind"] for item in listed(swept, "--state", "resolved")] == ["paid_after_cancel"]
-    assert "Selected: 1" in swept.run("reopen", "--state", "resolved").out
+    assert "Selected discrepancies: 1" in swept.run("reopen", "--state", "resolved").out
     assert swept.run("reopen", "--state", "resolved", "--apply").code == 0
     assert listed(swept, "--state", "resolved") == []
     assert swept.run("assign", "ana", "--state", "open", "--apply").code == 0

@@ -203,7 +203,7 @@ def test_the_brake(low_brake: Town) -> None:
     answer = low_brake.run("sweep", "--apply", "--kind", "due")
     assert answer.code == 75
     assert list(low_brake.statuses().values()).count("paid") <= 2
-    hint = answer.err.split("hint: If they are right: reconciler ")[1].strip()
+    hint = answer.err.split("hint: If the corrections are right, run: reconciler ")[1].strip()
     assert shlex.split(hint) == ["sweep", "--apply", "--yes", "--kind", "due"]
     assert low_brake.run(*shlex.split(hint)).code == 0
     assert set(low_brake.statuses().values()) == {"paid"}

@@ -325,14 +325,14 @@ def test_the_first_line_that_is_no_anchor_is_named(shop: Town) -> None:
     head = '{"account": "default", "seq": 1, "hash": "' + "0" * 64 + '"}\n'
     for text, words in (
         (None, "cannot be read"),
-        ("", "has no line with"),
+        ("", "names no ledger entry: no line has"),
         ("{}", "line 1"),
         (head + "nonsense", "line 2"),
         (head + '{"account": "default", "seq": 1.5, "hash": "00"}', "line 2"),
         (head + '{"account": "default", "seq": 0, "hash": "' + "0" * 64 + '"}', "line 2"),
         ("[" * 100_000, "line 1"),
         ('{"account": "default", "seq": ' + "9" * 5000 + "}", "line 1"),
-        ('{\n "accounts": []\n}', "has no line with"),
+        ('{\n "accounts": []\n}', "names no ledger entry: no line has"),
         ("\x00\x01", "line 1"),
         ('{"account": "default", "seq": 1, "hash": "' + "0" * 64 + '", "at": "soon"}', "line 1"),
     ):

@@ -306,7 +306,7 @@ def test_a_rebinding_is_in_the_ledger(open_shop: OpenShop, stripe: ExactStripe) 
     shop.configure(payments={"table": "public.orders"})
     answer = shop.run("migrate", "--rebind", "default")
     assert answer.code == 0
-    assert "Of 1 rows that the account's ledger names, this table has 1" in answer.out
+    assert "The account's ledger names 1 rows. This table has 1 of them" in answer.out
     (entry,) = shop.ledger("rebind")
     assert entry["before"]["table"] == "public.payments"
     assert entry["after"] == {**entry["before"], "table": "public.orders"}

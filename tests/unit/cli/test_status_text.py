@@ -41,8 +41,8 @@ EXPECTED = Expectations({"tail": timedelta(minutes=1)}, 5000)
 def test_a_total_below_the_sum_of_its_column_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     """A payment with two discrepancies counts in both lines and once in the total, and the total says so."""
     write_status(STATUS, (), EXPECTED)
-    assert "total, each payment once" not in capsys.readouterr().out
+    assert "total, counting each payment once" not in capsys.readouterr().out
     once = replace(CHARGED_TWICE, stake_once=12_990)
     write_status(replace(STATUS, findings=(once,)), (), EXPECTED)
     total = capsys.readouterr().out.splitlines()[-1].split()
-    assert total == ["total,", "each", "payment", "once", "2", "129.90", "EUR"]
+    assert total == ["total,", "counting", "each", "payment", "once", "2", "129.90", "EUR"]
