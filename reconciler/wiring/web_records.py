@@ -49,7 +49,8 @@ from reconciler.adapters.postgres.web.payment_records import (
 from reconciler.clock import Clock
 from reconciler.domain.findings.listed_discrepancy import Discrepancy
 from reconciler.domain.statement.period import Period
-from reconciler.engine.actions.close_period import PeriodLedger
+from reconciler.engine.actions.close_period import Closing, PeriodLedger
+from reconciler.engine.actions.closed_periods import closings
 from reconciler.settings import Settings
 from reconciler.wiring.audit import Audit
 from reconciler.wiring.close import period_ledger
@@ -80,6 +81,14 @@ class WebRecords:
     def period_ledger(self, account: str) -> PeriodLedger:
         """The ledger of an account, to close its periods."""
         return period_ledger(self._database, account)
+
+    def closings(self, account: str, most_compared: int) -> tuple[Closing, ...]:
+        """Every period of the account that has a step, perhaps as it was a moment ago; see ``engine.actions.closed_periods``."""
+        ledger = self.period_ledger(account)
+        return cast(
+            "tuple[Closing, ...]",
+            self._figures.value(("closings", account), lambda: closings(ledger, most_compared)),
+        )
 
     def record_view(self, account: str, names: Sequence[str], viewer: str) -> None:
         """Store that a person looked at a payment: ``names`` are its PaymentIntent and its rows, as ``row:KEY``."""

@@ -16,6 +16,7 @@ from reconciler.domain.statement.close_state import (
     Step,
     close_state,
 )
+from reconciler.domain.statement.closed_period import ClosedPeriod, signed_overlaps
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.period_figures import (
     FigureChange,
@@ -54,6 +55,10 @@ class PeriodLedger(Protocol):
         """The steps of a period, in their order."""
         ...
 
+    def closed_periods(self) -> tuple[ClosedPeriod, ...]:
+        """Every period of the account that has a step."""
+        ...
+
     def statement(self, period: Period, cutoff: datetime) -> Statement:
         """The statement of a period, as the ledger knew it at the cut-off, with what became of it since."""
         ...
@@ -79,7 +84,7 @@ class PeriodLedger(Protocol):
 class Closing:
     """How far the closing of a period is: its steps, and its figures as they are made now, if there is a version.
 
-    ``late`` are the facts that were found after the cut-off of the last version.
+    ``late`` are the facts that were found after the cut-off of the last version, ``overlaps`` the signed periods that share days.
     """
 
     period: Period
@@ -87,6 +92,7 @@ class Closing:
     steps: tuple[Step, ...]
     figures: Figures | None
     late: tuple[LateFact, ...] = ()
+    overlaps: tuple[ClosedPeriod, ...] = ()
 
     @property
     def version(self) -> Step | None:
@@ -146,13 +152,14 @@ def _changed_meanwhile() -> CloseRefusedError:
 def closing_of(ledger: PeriodLedger, period: Period) -> Closing:
     """How far the closing of a period is."""
     steps = ledger.steps(period)
+    overlaps = signed_overlaps(period, ledger.closed_periods())
     version = _version(steps)
     if version is None:
-        return Closing(period, close_state(steps, None), steps, None)
+        return Closing(period, close_state(steps, None), steps, None, overlaps=overlaps)
     statement = ledger.statement(period, version.cutoff)
     late = _late_facts(ledger, statement)
     figures = figures_of(statement, late)
-    return Closing(period, close_state(steps, figures), steps, figures, late)
+    return Closing(period, close_state(steps, figures), steps, figures, late, overlaps)
 
 
 def prepare(

@@ -9,14 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Final, assert_never
 
 import typer
 
-from reconciler.domain.audit.ledger_entry import Action, AskedBy
-from reconciler.domain.money import Money
-from reconciler.domain.statement.close_state import CloseState, Step
+from reconciler.domain.audit.ledger_entry import AskedBy
 from reconciler.domain.statement.period import Period
-from reconciler.domain.statement.period_figures import LateFact, figures_dict
 from reconciler.engine.actions.close_period import (
     CloseRefusedError,
-    Closing,
     PeriodLedger,
     closing_of,
     prepare,
@@ -30,12 +26,11 @@ from reconciler.entrypoints.cli.arguments import (
     chosen_accounts,
     parse_name,
 )
+from reconciler.entrypoints.cli.close_list import write_closings
+from reconciler.entrypoints.cli.close_output import as_json, write_closing
 from reconciler.entrypoints.cli.output import (
     moment_text,
-    money_text,
     write_json,
-    write_line,
-    write_pairs,
 )
 from reconciler.entrypoints.cli.period_argument import (
     FirstDayOption,
@@ -55,11 +50,6 @@ if TYPE_CHECKING:
 
 CUTOFF_AFTER: Final = timedelta(days=5)
 """How long after the end of a period its money is looked at, unless --cutoff says otherwise."""
-_STEP_WORDS: Final = {
-    Action.PERIOD_PREPARED: "prepared",
-    Action.PERIOD_SIGNED: "signed",
-    Action.PERIOD_REOPENED: "opened again",
-}
 
 
 class Task(StrEnum):
@@ -70,6 +60,7 @@ class Task(StrEnum):
     REOPEN = "--reopen"
     SHOW = "--show"
     DIFF = "--diff"
+    LIST = "--list"
 
 
 def close(
@@ -100,6 +91,10 @@ def close(
             help="Show what has changed since the last version; exit with 1 if something has.",
         ),
     ] = False,
+    list_: Annotated[
+        bool,
+        typer.Option("--list", help="List every closed period; takes no period."),
+    ] = False,
     cutoff: Annotated[
         str | None,
         typer.Option(
@@ -129,12 +124,17 @@ def close(
             Task.REOPEN: reopen_,
             Task.SHOW: show,
             Task.DIFF: diff,
+            Task.LIST: list_,
         }
     )
     _raise_if_contradictory(task, cutoff, note)
     call = invocation(context)
     by_name = AskedBy(call.asked_by, parse_name(by))
     settings = call.settings(need_stripe=False, need_table=False)
+    if task is Task.LIST:
+        if (period, first, last) != (None, None, None):
+            raise UsageError("--list is about every period.", "Leave the period out.")
+        return _list(settings, account, json=json)
     chosen = Period(*parse_period(period, first, last), settings.statement.zone)
     with open_audit(settings) as audit:
         names = chosen_accounts(audit.ledger.accounts(), account)
@@ -162,9 +162,27 @@ def close(
         write_json([as_json(name, one) for name, one in closings])
     else:
         for name, one in closings:
-            _write(name, one)
+            write_closing(name, one)
     differs = task is Task.DIFF and any(one.changes for _, one in closings)
     return int(ExitCode.NO if differs else ExitCode.DONE)
+
+
+def _list(settings: Settings, account: str | None, *, json: bool) -> int:
+    from reconciler.engine.actions.closed_periods import closings
+    from reconciler.wiring.audit import open_audit
+    from reconciler.wiring.close import period_ledger
+
+    with open_audit(settings) as audit:
+        found = [
+            (name, closing)
+            for name in chosen_accounts(audit.ledger.accounts(), account)
+            for closing in closings(period_ledger(audit.database, name))
+        ]
+    if json:
+        write_json([as_json(name, one) for name, one in found])
+    else:
+        write_closings(found)
+    return int(ExitCode.DONE)
 
 
 def _task(wanted: Mapping[Task, bool]) -> Task:
@@ -220,120 +238,7 @@ class _Work:
                 sign(self.ledger, self._period, now, closer)
             case Task.REOPEN:
                 reopen_period(self.ledger, self._period, closer, note or "")
-            case Task.SHOW | Task.DIFF:
+            case Task.SHOW | Task.DIFF | Task.LIST:
                 pass
             case _:
                 assert_never(task)
-
-
-def as_json(account: str, found: Closing) -> Mapping[str, object]:
-    """The documented shape of a period's closing."""
-    version = found.version
-    return {
-        "account": account,
-        "period": {
-            "first": found.period.first.isoformat(),
-            "last": found.period.last.isoformat(),
-        },
-        "timezone": str(found.period.zone),
-        "state": found.state,
-        "cutoff": None if version is None else version.cutoff,
-        "figures": {} if version is None else figures_dict(version.figures),
-        "changes": [
-            {
-                "currency": one.currency,
-                "figure": one.name,
-                "before": one.before,
-                "now": one.now,
-            }
-            for one in found.changes
-        ],
-        "late": [_late_json(one) for one in found.late],
-        "steps": [_step_json(one) for one in found.steps],
-    }
-
-
-def _late_json(fact: LateFact) -> Mapping[str, object]:
-    return {
-        "subject": fact.subject,
-        "kind": fact.kind,
-        "dated": fact.dated,
-        "found_at": fact.found_at,
-        "entry": fact.seq,
-        "change": dict(fact.change),
-        "money_back": dict(fact.money_back),
-    }
-
-
-def _step_json(step: Step) -> Mapping[str, object]:
-    return {
-        "step": step.action.value.removeprefix("period_"),
-        "at": step.at,
-        "person": step.person,
-        "asked_by": step.asked_by,
-        "claimed_by": step.claimed_by,
-        "note": step.note,
-        "cutoff": step.cutoff,
-        "entry": step.seq,
-        "head": None if step.head is None else {"seq": step.head[0], "hash": step.head[1]},
-    }
-
-
-def _write(account: str, found: Closing) -> None:
-    period, version = found.period, found.version
-    write_line(
-        f"Account {account}, period from {period.first} to {period.last} ({period.zone}): {found.state.value}."
-    )
-    for step in found.steps:
-        remark = f": {step.note}" if step.note else ""
-        write_line(
-            f"  {moment_text(step.at)}  {_STEP_WORDS[step.action]} by {step.person}"
-            f" ({step.asked_by}), entry {step.seq}{remark}"
-        )
-    if version is None:
-        write_line("No version of this period is prepared.")
-        return
-    write_line(f"The cut-off of the version is {moment_text(version.cutoff)}.")
-    for currency, one in sorted(version.figures.items()):
-        write_line()
-        write_line(
-            f"{currency.upper()}: unexplained {money_text(Money(one.unexplained, currency))}"
-        )
-        pairs = [
-            ("Your table calls paid", one.local),
-            ("Stripe received", one.stripe),
-            ("Difference", one.difference),
-            ("Explained", one.explained),
-            ("Received, then refunded", one.refunded),
-            ("Received, then lost in disputes", one.disputed),
-        ]
-        if one.late_items:
-            pairs.append(("Found after the cut-off", one.late))
-        write_pairs([(name, money_text(Money(amount, currency))) for name, amount in pairs])
-    _write_changes(found)
-
-
-def _write_changes(found: Closing) -> None:
-    if not found.changes:
-        return
-    write_line()
-    write_line("Changed since this version was prepared:")
-    for change in found.changes:
-        if change.name in ("items", "late_items"):
-            before, now = str(change.before), str(change.now)
-        else:
-            before = money_text(Money(change.before, change.currency))
-            now = money_text(Money(change.now, change.currency))
-        name = change.name.replace("_", " ")
-        write_line(f"  {change.currency.upper()} {name}: {before} then, {now} now")
-    for fact in found.late:
-        changed = fact.change or fact.money_back
-        amounts = ", ".join(money_text(Money(changed[one], one)) for one in sorted(changed))
-        write_line(
-            f"  {fact.kind} of {fact.subject}, dated {moment_text(fact.dated)}, found"
-            f" {moment_text(fact.found_at)}: {amounts}"
-        )
-    if found.state is CloseState.CHANGED_SINCE_SIGNED:
-        write_line(
-            "The signed version stays as it is. To sign another one, open the period again with --reopen --note TEXT."
-        )

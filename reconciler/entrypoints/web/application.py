@@ -47,6 +47,7 @@ from reconciler.entrypoints.web.identity import (
     TooManyTriesError,
 )
 from reconciler.entrypoints.web.page_token import PageTokens
+from reconciler.entrypoints.web.pages.closed_periods import ADDRESS, closed_periods
 from reconciler.entrypoints.web.pages.discrepancies import discrepancies
 from reconciler.entrypoints.web.pages.kinds import kinds
 from reconciler.entrypoints.web.pages.ledger import ledger
@@ -109,6 +110,7 @@ def application(
     routes = [Route(path, _page(site, page), methods=["GET"]) for path, _, page in PAGES]
     routes += [
         Route("/statement/file", _file(site, PeriodFiles(write_file)), methods=["GET"]),
+        Route(ADDRESS, _page(site, closed_periods), methods=["GET"]),
         Route("/payment", _page(site, payment), methods=["GET"]),
         Route("/discrepancies/{number:int}", _discrepancy(site), methods=["GET"]),
         Route("/style.css", _style_sheet, methods=["GET"]),

@@ -104,6 +104,32 @@ def test_a_period_is_closed_and_what_is_found_later_is_shown_beside_it(
     assert town.run("verify").code == 0
 
 
+def test_overlapping_periods_are_named_and_listed(town: Town, as_user: Act) -> None:
+    """A person who prepares or signs days that are signed already is told, and --list has every period with its state."""
+    pay(town, 1)
+    examine(town)
+    nothing = town.run("close", "--list")
+    assert (nothing.code, "No person has prepared a period yet." in nothing.out) == (0, True)
+    as_user("ana", "--prepare")
+    assert as_user("ben", "--sign")["overlaps"] == []
+    before = (NOON - timedelta(days=1)).date().isoformat()
+    wider = town.run("close", "--from", before, "--to", DAY, "--prepare")
+    assert (
+        f"The period from {DAY} to {DAY} shares days with this one. It was signed by ben at"
+        in wider.out
+    )
+    listed = town.run("close", "--list", "--json").json
+    found = {(one["period"]["first"], one["state"]): one["overlaps"] for one in listed}
+    assert [one["first"] for one in found[before, "prepared"]] == [DAY]
+    assert found[DAY, "signed"] == []
+    pay(town, None, amount=99)
+    examine(town)
+    text = town.run("close", "--list").out
+    assert "changed_since_signed" in text
+    assert text.index(f"{before} to {DAY}") > 0
+    assert town.run("close", DAY[:7], "--list").code == 64
+
+
 def refund(town: Town, key: int, intent: str, at: datetime | None = None) -> None:
     """Both sides learn of a refund, so that there is no finding."""
     town.stripe.refund(intent, at=at)

@@ -324,16 +324,19 @@ def test_close(tutorial: Tutorial, monkeypatch: pytest.MonkeyPatch) -> None:
     people = {"RECONCILER_REVIEW__PEOPLE": '{"ana": ["os:ana"], "ben": ["os:ben"]}'}
     line = f"reconciler close --from {noon.date()} --to {noon.date()} --json"
     tutorial.run("reconciler sweep --kind window --since 90d --record")
-    for user, step in (("ana", "--prepare --note x --by Ana"), ("ben", "--sign")):
-        monkeypatch.setattr("reconciler.entrypoints.cli.close.login_user", lambda: user)  # noqa: B023
-        done = tutorial.run(f"{line} {step}", **people)
-        assert done.code == 0, done.err
+    longer = line.replace(f"--from {noon.date()}", f"--from {noon.date() - timedelta(days=1)}")
+    for period in (line, longer):
+        for user, step in (("ana", "--prepare --note x --by Ana"), ("ben", "--sign")):
+            monkeypatch.setattr("reconciler.entrypoints.cli.close.login_user", lambda: user)  # noqa: B023
+            done = tutorial.run(f"{period} {step}", **people)
+            assert done.code == 0, done.err
     late = tutorial.stripe.create_payment(99, "eur", at=noon)
     tutorial.stripe.succeed(late.id, at=noon)
     tutorial.run("reconciler sweep --kind window --since 90d --record")
     found = json.loads(tutorial.run(line).out)
     assert found[0]["state"] == "changed_since_signed"
     check("close", found)
+    check("close", json.loads(tutorial.run("reconciler close --list --json").out))
     refused = tutorial.run(f"{line} --sign", **people)
     assert (refused.code, set(json.loads(refused.out))) == (1, {"account", "refused", "why"})
 

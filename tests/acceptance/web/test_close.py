@@ -114,6 +114,34 @@ def test_a_close_from_the_first_step_to_the_last(examined: None, visit: Visit) -
     assert re.search(r"Opened again,one more refund,ana,web:ana,[^\n]*,\d+,\d+,[0-9a-f]{64}", file)
 
 
+def test_a_signed_period_is_listed_and_warns_of_another_over_its_days(
+    examined: None, visit: Visit
+) -> None:
+    """On the page of the other before it is prepared; the list has who signed which days, with a link, and is a file too."""
+    ana, bo = visit("ana"), visit("bo")
+    day, both = {"from": "2026-01-06", "to": "2026-01-06"}, PAGE
+    assert "share days with this one" not in ana.get(both).text
+    assert step(ana, "prepare", **day).status_code == 303
+    assert "share days with this one" not in ana.get(both).text
+    assert step(bo, "sign", **day).status_code == 303
+    text = ana.get(both).text
+    assert re.search(
+        r'share days with this one: <a href="/statement\?account=default&amp;from=2026-01-06&amp;to=2026-01-06">'
+        r"2026-01-06 to 2026-01-06</a>, signed by bo at 20",
+        text,
+    )
+    assert 'href="/closed-periods"' in text
+    listed = ana.get("/closed-periods").text
+    assert re.search(r'from=2026-01-06&amp;to=2026-01-06">2026-01-06 to 2026-01-06</a>', listed)
+    file = ana.get("/closed-periods?download=closed_periods").text
+    (row,) = (line for line in file.splitlines() if line.startswith("2026-01-06,2026-01-06"))
+    assert re.fullmatch(r"2026-01-06,2026-01-06,UTC,default,signed,ana,bo,20[^,]*,20[^,]*,no,", row)
+    assert ana.get("/closed-periods?download=closed_periods&format=xlsx").status_code == 200
+    assert step(bo, "reopen", **day, note="as before").status_code == 303
+    assert "share days with this one" not in ana.get(both).text
+    assert "Reopened" in ana.get("/closed-periods").text
+
+
 def test_only_the_version_that_was_shown_is_signed(examined: None, visit: Visit) -> None:
     """A page that was loaded before another version was prepared signs nothing, prepares nothing and opens nothing."""
     ana, bo = visit("ana"), visit("bo")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from reconciler.adapters.postgres.audit.ledger import PostgresLedger, append
 from reconciler.adapters.postgres.audit.statement_records import (
@@ -15,6 +16,7 @@ from reconciler.adapters.postgres.statements import STATEMENTS
 from reconciler.domain.audit.hash_chain import ChainBreak, first_break
 from reconciler.domain.audit.ledger_entry import Draft
 from reconciler.domain.statement.close_state import Step, read_step
+from reconciler.domain.statement.closed_period import ClosedPeriod
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.period_figures import LateFact, late_change
 from reconciler.domain.statement.statement import Statement
@@ -38,6 +40,25 @@ class PostgresPeriodLedger:
         ):
             rows = connection.execute(_SQL["period_steps"], self._of(period)).fetchall()
             return tuple(read_step(*row) for row in rows)
+
+    def closed_periods(self) -> tuple[ClosedPeriod, ...]:
+        """See ``PeriodLedger``."""
+        steps: dict[tuple[str, str, str], list[Step]] = {}
+        with (
+            self._database.connection("reading which periods were closed") as connection,
+            readable_entries(self.account),
+        ):
+            for first, last, zone, *step in connection.execute(
+                _SQL["closed_periods"], {"account": self.account}
+            ):
+                steps.setdefault((first, last, zone), []).append(read_step(*step))
+            return tuple(
+                ClosedPeriod(
+                    Period(date.fromisoformat(first), date.fromisoformat(last), ZoneInfo(zone)),
+                    tuple(found),
+                )
+                for (first, last, zone), found in steps.items()
+            )
 
     def statement(self, period: Period, cutoff: datetime) -> Statement:
         """See ``PeriodLedger``."""

@@ -324,6 +324,15 @@ WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.
     AND (body OPERATOR(pg_catalog.->>) 'timezone') OPERATOR(pg_catalog.=) %(timezone)s
 ORDER BY seq
 
+-- name: closed_periods
+-- The steps of every period, in their order, each with its period: a list of them, and those that share days.
+SELECT
+    body OPERATOR(pg_catalog.->) 'period' OPERATOR(pg_catalog.->>) 'first', body OPERATOR(pg_catalog.->) 'period' OPERATOR(pg_catalog.->>) 'last',
+    body OPERATOR(pg_catalog.->>) 'timezone', seq, at, action, body
+FROM reconciler.ledger
+WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) ANY (ARRAY['period_prepared', 'period_signed', 'period_reopened'])
+ORDER BY seq
+
 -- name: period_late_findings
 -- What was found after the cut-off of a period, although it is dated before, and what the ledger knew of it then.
 -- The money is dated by its charge; without one by the payment.

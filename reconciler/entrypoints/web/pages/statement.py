@@ -17,6 +17,7 @@ from reconciler.entrypoints.statement_files import statement_text
 from reconciler.entrypoints.web.call import Call, View
 from reconciler.entrypoints.web.files import file_links
 from reconciler.entrypoints.web.months import asked_period, period_statement, usual_cutoff
+from reconciler.entrypoints.web.pages.closed_periods import period_address
 from reconciler.entrypoints.web.pages.closing import closing_tables, possible_steps
 from reconciler.entrypoints.web.pages.statement_details import (
     OPEN_PARTS,
@@ -88,6 +89,14 @@ def statement(call: Call) -> View:
         "examined_again": statement_text.examined_again(found, now),
         "files": file_links(account, asked.chosen),
         "four_eyes": _four_eyes(call),
+        "overlaps": [
+            (
+                f"{one.period.first} to {one.period.last}",
+                one.signature,
+                period_address(account, one),
+            )
+            for one in closing.overlaps
+        ],
         "close_steps": possible_steps(closing),
         "found": found,
         "headlines": [_headline(found, one) for one in found.currencies],
