@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final
 
-from reconciler.adapters.postgres.demo.demo_shop import DemoShop, StoredFinding
+from reconciler.adapters.postgres.demo.demo_shop import DemoShop, ShopRow, StoredFinding
 from reconciler.adapters.postgres.demo.embedded import EmbeddedPostgres
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.clock import Clock, ManualClock
@@ -105,6 +105,17 @@ def demonstrate(
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class SweptShop:
+    """A simulated shop after its sweep: what was planned and made, its rows ``before`` the sweep, and the sweep's report."""
+
+    plan: DemoPlan
+    simulation: Simulation
+    webhooks: Counter[WebhookResult]
+    before: Mapping[str, ShopRow]
+    report: SweepReport
+
+
 def _simulate_and_sweep(
     plan: DemoPlan,
     url: str,
@@ -114,34 +125,47 @@ def _simulate_and_sweep(
     began: float,
 ) -> tuple[DemoResult, Settings]:
     with closing(DemoShop(url)) as shop:
-        shop.create()
-        simulation = _new_simulation(plan, shop, clock)
-        webhooks = _make_payments(simulation, plan)
-        with SandboxServer(simulation.sandbox) as server:
-            configured = settings(server.url, url)
-            migrate(url, daemon_role=None, auditor_role=None)
-            before = shop.rows()
-            # the same code as the command line's sweep: the verdict is about the real program
-            report = run_sweep(configured, clock, progress)
-            # an interrupted sweep has ended with a report: the demonstration must end as well
-            interruption.raise_if_requested()
+        swept, configured = make_and_sweep(plan, shop, url, clock, progress)
+        # an interrupted sweep has ended with a report: the demonstration must end as well
+        interruption.raise_if_requested()
+        return judge_swept(swept, shop, configured, clock.monotonic() - began), configured
 
-        # read by statements of its own, not through Reconciler
-        findings = shop.findings()
-        state = DatabaseState(before, shop.rows(), findings, shop.rechecks(), shop.outbox())
-        result = DemoResult(
-            plan=plan,
-            payments=simulation.expected.payments,
-            webhooks=webhooks,
-            report=report,
-            verdict=judge(simulation.expected, simulation.sandbox, state),
-            findings=findings,
-            ledger_ok=_is_ledger_unbroken(configured),
-            rows=len(before),
-            one_by_one=sum(row.payment_intent is not None for row in before.values()),
-            seconds=clock.monotonic() - began,
-        )
-        return result, configured
+
+def make_and_sweep(
+    plan: DemoPlan, shop: DemoShop, url: str, clock: Clock, progress: Progress
+) -> tuple[SweptShop, Settings]:
+    """Make a shop with its payments in the empty database ``url``, and sweep it; also the sweep's settings."""
+    shop.create()
+    simulation = _new_simulation(plan, shop, clock)
+    webhooks = _make_payments(simulation, plan)
+    with SandboxServer(simulation.sandbox) as server:
+        configured = settings(server.url, url)
+        migrate(url, daemon_role=None, auditor_role=None)
+        before = shop.rows()
+        # the same code as the command line's sweep: the verdict is about the real program
+        report = run_sweep(configured, clock, progress)
+    return SweptShop(plan, simulation, webhooks, before, report), configured
+
+
+def judge_swept(
+    swept: SweptShop, shop: DemoShop, configured: Settings, seconds: float
+) -> DemoResult:
+    """Compare the database with what really happened. It is read by statements of its own, not through Reconciler."""
+    expected = swept.simulation.expected
+    findings = shop.findings()
+    state = DatabaseState(swept.before, shop.rows(), findings, shop.rechecks(), shop.outbox())
+    return DemoResult(
+        plan=swept.plan,
+        payments=expected.payments,
+        webhooks=swept.webhooks,
+        report=swept.report,
+        verdict=judge(expected, swept.simulation.sandbox, state),
+        findings=findings,
+        ledger_ok=_is_ledger_unbroken(configured),
+        rows=len(swept.before),
+        one_by_one=sum(row.payment_intent is not None for row in swept.before.values()),
+        seconds=seconds,
+    )
 
 
 def _new_simulation(plan: DemoPlan, shop: DemoShop, clock: Clock) -> Simulation:

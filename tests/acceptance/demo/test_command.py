@@ -148,27 +148,21 @@ def test_the_json_is_one_object_with_a_clean_verdict(
     assert list(scratch.iterdir()) == []
 
 
-@pytest.fixture(scope="module")
-def report() -> str:
-    """What the demonstration of the README prints into a pipe. It leaves nothing behind."""
-    with _scratch() as folder:
-        code, out, err = _run(folder, "--seed", "7")
-        assert list(folder.iterdir()) == []
-    assert (code, err) == (0, "")
-    return out
+@pytest.mark.usefixtures("demo_database")
+def test_the_readme_shows_a_report_of_the_program(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line of the report that the README shows is a line of that demonstration's report.
 
+    The report says what was wrong, corrected and left and why, the cost, the verdict and what to do next; it is plain text
+    in a pipe.
+    """
+    assert run(["demo", "--seed", "7"], {}) == 0
+    report, err = capsys.readouterr()
+    assert err == ""
 
-def test_the_readme_shows_a_report_of_the_program(report: str) -> None:
-    """Each line of the report that the README shows is a line of that demonstration's report."""
     readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
     (shown,) = (part for part in readme.split("```") if "A shop with" in part)
     lines = [line for line in shown.removeprefix("text\n").splitlines() if line]
     assert [line for line in lines if line not in report.splitlines()] == []
-
-
-def test_people_get_sentences_and_tables(report: str) -> None:
-    """The report says what was wrong, corrected and left and why, the cost, the verdict and what to do next; it is plain
-    text in a pipe."""
     assert "\x1b" not in report
 
     for words in (
