@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import struct
 import zlib
 from collections.abc import Callable
 from functools import cache
@@ -83,9 +84,15 @@ REFUSED: dict[str, Callable[[], bytes]] = {
 
 @cache
 def bomb() -> bytes:
-    """Two hundred megabytes of spaces as a gzip body of two hundred kilobytes."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    return b"".join([*(packer.compress(b" " * 1_000_000) for _ in range(200)), packer.flush()])
+    """Two hundred megabytes of spaces as a gzip body of two hundred kilobytes: one packed megabyte again and again."""
+    megabyte, count = b" " * 1_000_000, 200
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = packer.compress(megabyte) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = 0
+    for _ in range(count):
+        checksum = zlib.crc32(megabyte, checksum)
+    trailer = struct.pack("<II", checksum, count * len(megabyte))
+    return b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + block * count + b"\x03\0" + trailer
 
 
 def encoded(encoding: str, body: bytes) -> bytes:
