@@ -111,7 +111,7 @@ def write_closing(account: str, found: Closing) -> None:
             f"{currency.upper()}: unexplained {money_text(Money(one.unexplained, currency))}"
         )
         pairs = [
-            ("Your table calls paid", one.local),
+            ("Paid in your table", one.local),
             ("Stripe received", one.stripe),
             ("Difference", one.difference),
             ("Explained", one.explained),

@@ -37,11 +37,11 @@ def account_lines(found: FoundAccount, *, is_said: bool) -> Iterator[Line]:
         case AccountUse.NOT_NEEDED:
             yield (
                 f"# account = {column}",
-                f"not needed: the key reads payments of all of them: {listed}",
+                f"not needed, because the key reads the payments of all of them: {listed}",
             )
         case AccountUse.UNSURE:
             mark = "" if is_said else "# "
-            why = f"only if their payments are in Stripe accounts of their own, see [[accounts]] below: {listed}"
+            why = f"uncomment this only if each has a Stripe account of its own (see [[accounts]] below): {listed}"
             yield f"{mark}account = {column}", listed if is_said else why
 
 
@@ -52,7 +52,7 @@ def account_sections(found: FoundAccount, *, is_said: bool) -> Iterator[Line]:
     is_sure = found.use is AccountUse.NEEDED
     yield "", ""
     yield (
-        "# The Stripe accounts of the rows. Each needs a key, or, as a platform's connected account, stripe_account.",
+        "# The Stripe accounts of the rows. Each needs a key. An account that is connected to your platform needs stripe_account instead.",
         "",
     )
     null = [one for one in found.values if one.value is None]
@@ -76,7 +76,7 @@ def account_sections(found: FoundAccount, *, is_said: bool) -> Iterator[Line]:
         yield "", ""
     left = len(found.values) - len(null) - len(named[:MOST_SECTIONS])
     if left:
-        yield f"# {left:,} further values have no section here.", ""
+        yield f"# {left:,} more accounts have no section here.", ""
 
 
 def values_text(found: FoundAccount) -> str:
@@ -94,8 +94,8 @@ def values_text(found: FoundAccount) -> str:
 def account_text(found: FoundAccount) -> str:
     """What was found, for a person who watches."""
     needed = {
-        AccountUse.NEEDED: "needed: their payments are in Stripe accounts of their own",
-        AccountUse.NOT_NEEDED: "not needed: the key reads payments of all of them",
+        AccountUse.NEEDED: "needed: each has a Stripe account of its own",
+        AccountUse.NOT_NEEDED: "not needed: the key reads the payments of all of them",
         AccountUse.UNSURE: "not sure that it is needed",
     }
     return clean(f"{found.column.name}: {values_text(found)}; {needed[found.use]}")
@@ -119,7 +119,7 @@ def _section(name: str, why: str, mark: str) -> Iterator[Line]:
 
 def _key_text(one: AccountEvidence) -> str:
     acting = f'; or stripe_account = "{one.value}", if your key may act for it'
-    return f"a file with its key alone{acting if is_account_id(one.value) else ''}"
+    return f"a file that holds only this account's key{acting if is_account_id(one.value) else ''}"
 
 
 def _reading(one: AccountEvidence) -> str:

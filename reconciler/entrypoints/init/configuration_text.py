@@ -31,7 +31,7 @@ _HEAD: Final = """\
 # The database and the key come from DATABASE_URL and STRIPE_API_KEY. Every key is explained in config/reconciler.toml.
 """
 _WIDTH: Final = 44
-_NO_WORD_FOR_FAILED: Final = "no status means failed: a declined attempt leaves its row as it is"
+_NO_WORD_FOR_FAILED: Final = "no status means failed, so a declined attempt leaves its row as it is"
 
 
 def quoted(text: str) -> str:
@@ -128,7 +128,7 @@ def _payments(survey: Survey) -> Iterator[str]:
     yield _line(
         f"payment_intent = {_column(intent.column)}",
         f"{intent.found:,} of {rows:,} sampled rows hold an id of Stripe's"
-        f"{'; CHECK THIS: of a list, the last one is taken' if intent.column.is_of_list else ''}",
+        f"{'; CHECK THIS: the column holds lists, and the last id of each is taken' if intent.column.is_of_list else ''}",
     )
     if survey.status is not None:
         setting = (
@@ -191,7 +191,7 @@ def _optional(survey: Survey) -> Iterator[str]:
     else:
         yield _line(
             '# order = "order_id"',
-            "no column has values that are in the metadata of PaymentIntents too",
+            "no column has values that the metadata of PaymentIntents also has",
         )
     yield from _where(survey)
 
@@ -212,11 +212,11 @@ def _where(survey: Survey) -> Iterator[str]:
 
     doubtful: dict[str, str] = {}
     if survey.where is not None and not survey.where_is_sure:
-        doubtful[survey.where] = f"{gateway}; no column tells those rows from Stripe's"
+        doubtful[survey.where] = f"{gateway}; no column shows which rows are Stripe's"
     if survey.deleted is not None:
         doubtful[survey.deleted.condition] = deleted_text(survey.deleted)
     for condition, why in doubtful.items():
-        instead = "; in the place of the line above" if proved else ""
+        instead = "; use this line instead of the one above" if proved else ""
         yield _line(f"# where = {quoted(' AND '.join([*proved, condition]))}", f"{why}{instead}")
 
 
@@ -281,7 +281,7 @@ def _write(survey: Survey, mapped: Mapping[str, Outcome]) -> Iterator[str]:
         return
     written = written_words(survey, mapped)
     if not written:
-        yield "# There is no [payments.write]: no status certainly means failed, succeeded or canceled."
+        yield "# There is no [payments.write], because no status was shown to mean failed, succeeded or canceled."
         yield ""
         return
     yield "[payments.write]"
@@ -292,7 +292,7 @@ def _write(survey: Survey, mapped: Mapping[str, Outcome]) -> Iterator[str]:
             _NO_WORD_FOR_FAILED,
         )
     if Outcome.CANCELED not in mapped.values():
-        why = "no status means canceled: uncomment this line if rows of canceled payments stay as they are"
+        why = "no status means canceled. Uncomment this line if the rows of canceled payments are to stay as they are"
         yield _line(f"# canceled = {quoted(KEEP)}", why)
     yield ""
     if len(columns) == 1:
@@ -307,7 +307,7 @@ def _write(survey: Survey, mapped: Mapping[str, Outcome]) -> Iterator[str]:
 
 def _not_written(mapped: Mapping[str, Outcome]) -> Iterator[str]:
     """The section for a view whose rows cannot be written in place."""
-    yield "# Rows of this view cannot be corrected in place: its findings are for a person. To correct rows, map the table itself."
+    yield "# Reconciler cannot correct rows through this view, so a person has to act on its findings. To let Reconciler correct rows, map the table itself."
     if Outcome.FAILED not in mapped.values():
         yield "[payments.write]"
         yield _line(f"failed = {quoted(KEEP)}", _NO_WORD_FOR_FAILED)

@@ -13,9 +13,9 @@ from reconciler.masking import redact, visible
 def notes_of(survey: Survey) -> Iterator[str]:
     """A line for each account without a key, and for rows that are marked as deleted."""
     for text in () if survey.account is None else unread_accounts(survey.account):
-        yield f"{text}: name its key in the configuration, and uncomment its section."
+        yield f"{text}. Name the account's key in the configuration, and uncomment its section."
     if survey.deleted is not None:
-        yield f"{deleted_text(survey.deleted)}: uncomment where in the configuration if they are no payments."
+        yield f"{deleted_text(survey.deleted)}. If these rows are no payments, uncomment the line of payments.where in the configuration."
 
 
 def deleted_text(deleted: DeletedRows) -> str:

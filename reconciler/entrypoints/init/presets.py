@@ -143,6 +143,6 @@ def _read(name: str) -> Preset:
         read = _PresetFile(**raw)
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         why = " ".join(str(error).split())[:300]
-        fault = ConfigurationFault(f"{file} is not a preset: {why}.", "Install Reconciler anew.")
+        fault = ConfigurationFault(f"{file} is not a preset: {why}.", "Install Reconciler again.")
         raise ConfigurationError((fault,)) from None
     return Preset(name, read.preset, raw["payments"], read.payments)

@@ -14,7 +14,7 @@ def status_proposal(times: StatusTimes) -> Iterator[str]:
     """The lines inside [payments]."""
     names = ", ".join(one.column.name for one in times.times)
     yield (
-        f"# No single column is certainly the status. {names} may show the status together. If they do, uncomment "
+        f"# No single column was shown to be the status. Together, {names} may show it. If they do, uncomment "
         "the next line,"
     )
     yield "# and each later line that begins with a # and then has a bracket or a setting."
@@ -25,7 +25,7 @@ def words_proposal(times: StatusTimes, writable: Collection[str]) -> Iterator[st
     """The sections for its words, and what a correction writes; ``writable`` are the columns that can be written."""
     yield "# [payments.read]"
     for one in times.times:
-        why = f"at Stripe in {one.agreeing:,} of {one.compared:,} compared rows"
+        why = f"Stripe agrees in {one.agreeing:,} of {one.compared:,} compared rows"
         said = why if one.compared else "no row with this time was compared with Stripe"
         yield f"# {_quoted(one.outcome.value)} = {_quoted(one.outcome.value)}   # {one.column.name} is set; {said}"
     yield f"# {_quoted(OPEN_WORD)} = {_quoted(Outcome.INCOMPLETE.value)}   # none of these times is set"

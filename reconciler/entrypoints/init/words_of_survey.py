@@ -75,4 +75,4 @@ def said_by_stripe(one: WordMeaning) -> str:
         f"{outcome.value} {count:,}"
         for outcome, count in sorted(one.stripe.items(), key=lambda item: (-item[1], item[0]))
     )
-    return f"at Stripe: {counts}"
+    return f"Stripe says: {counts}"

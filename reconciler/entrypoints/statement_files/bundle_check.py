@@ -58,7 +58,7 @@ def check_bundle(path: Path) -> CheckedBundle:
             extra = {info.filename for info in file.infolist()} ^ {*named, MANIFEST}
             if extra:
                 raise BrokenBundleError(
-                    f"the bundle lacks these files, or its manifest does: {', '.join(sorted(extra))}"
+                    f"these files are either missing from the bundle or not named in its manifest: {', '.join(sorted(extra))}"
                 )
             for name, digest in named.items():
                 _check_file(file, name, digest)

@@ -99,13 +99,13 @@ class DiscrepanciesOfEntries:
             known = self._known.get(name)
             if known is None:
                 raise RowsDifferError(
-                    f"the ledger in the bundle has no discrepancy {name[1]} of {name[0]}"
+                    f"the ledger in the bundle has no discrepancy {name[1]} about {name[0]}"
                 )
             listed.add(name)
             self._compare_row(name, row, known)
         for name, known in self._known.items():
             if known.is_of_period and name not in listed:
-                raise RowsDifferError(f"the discrepancy {name[1]} of {name[0]} is missing")
+                raise RowsDifferError(f"the discrepancy {name[1]} about {name[0]} is missing")
 
     @staticmethod
     def _compare_row(name: tuple[str, str], row: Mapping[str, str], known: _Known) -> None:
@@ -117,7 +117,7 @@ class DiscrepanciesOfEntries:
                 is_same = cell == str(csv_cells([value], whole=True)[0][0])
             if not is_same:
                 raise RowsDifferError(
-                    f"{column} of the {name[1]} of {name[0]} is {cell[:80]}, but the ledger in the bundle says {str(value)[:80]}"
+                    f"{column} of the discrepancy {name[1]} about {name[0]} is {cell[:80]}, but the ledger in the bundle says {str(value)[:80]}"
                 )
 
 

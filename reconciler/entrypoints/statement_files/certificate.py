@@ -157,7 +157,7 @@ class Certificate:
         yield "Ledger", "no entry" if head is None else f"up to entry {head[0]}, hash {head[1]}"
         for name, digest in self.outputs.items():
             yield f"SHA-256 of {name}", digest
-        yield "Command to make this again", origin.command
+        yield "Command that makes this again", origin.command
 
     def _population_lines(self, currency: str) -> Iterator[tuple[str, str]]:
         sums = self._population(currency)
@@ -168,7 +168,7 @@ class Certificate:
             return f"{upper}, {name}", _total(value["count"], value["amount"], currency)
 
         yield line("rows of your table before matching", "local")
-        yield line("of them, rows that say paid, refunded or disputed", "local_paid")
+        yield line("of these, rows that say paid, refunded or disputed", "local_paid")
         left_out = sums["left_out"]
         if left_out is None:
             yield f"{upper}, not counted: rows of your table", NOT_RECORDED
@@ -179,15 +179,15 @@ class Certificate:
                     paid = _total(value["paid_count"], value["paid_amount"], currency)
                     yield (
                         f"{upper}, not counted: {name}",
-                        f"{_total(value['count'], value['amount'], currency)}; of them say paid: {paid}",
+                        f"{_total(value['count'], value['amount'], currency)}; of these, rows that say paid: {paid}",
                     )
         if sums["stripe_by_outcome"]:
             yield line("payments of Stripe before matching", "stripe")
             for outcome, value in sums["stripe_by_outcome"].items():
-                name = f"{upper}, of them {outcome}"
+                name = f"{upper}, of these {outcome}"
                 yield name, _total(value["count"], value["amount"], currency)
         yield line("payments of Stripe that received money", "stripe_received")
-        yield line("not counted: paid at Stripe, but not of this table", "unrelated")
+        yield line("not counted: paid at Stripe, but outside this table", "unrelated")
         yield line(
             "not counted: paid at Stripe, but their rows are outside the mapping", "outside_mapping"
         )

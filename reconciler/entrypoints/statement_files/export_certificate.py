@@ -155,7 +155,7 @@ class ExportCertificate:
         yield "Configuration", f"SHA-256 {origin.configuration}"
         for name, digest in self.outputs.items():
             yield f"SHA-256 of {name}", digest
-        yield "Command to make this again", origin.command
+        yield "Command that makes this again", origin.command
 
 
 def _account_json(one: ExportedAccount) -> Mapping[str, object]:

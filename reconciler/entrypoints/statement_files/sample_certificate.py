@@ -11,10 +11,7 @@ from reconciler.domain.statement.period import Period
 from reconciler.entrypoints.statement_files.certificate import TITLE, Origin
 from reconciler.entrypoints.statement_files.statement_json import Head
 
-SOURCE: Final = (
-    "every entry correction and finding_opened of reconciler.ledger that was recorded in the period; those with the"
-    " lowest SHA-256 of the seed, a colon and the entry's hash were drawn"
-)
+SOURCE: Final = "every entry correction and finding_opened of reconciler.ledger that was recorded in the period. For each entry the SHA-256 of the seed, a colon and the entry's hash was computed. The entries with the lowest SHA-256 were drawn"
 
 
 @dataclass(frozen=True, slots=True)

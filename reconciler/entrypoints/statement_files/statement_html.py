@@ -187,7 +187,7 @@ def _carried_in(found: Statement, one: CurrencyStatement) -> Iterator[str]:
     items = [item for item in one.open_items if found.part_of(item) is PartOfOpen.CARRIED_IN]
     if not items:
         return
-    yield "<h3>Carried in: open at the cut-off, and created before the period</h3>\n"
+    yield "<h3>Carried in: open at the cut-off, from payments created before the period</h3>\n"
     rows = [
         (
             item.subject,
@@ -224,7 +224,7 @@ def _later(one: CurrencyStatement) -> Iterator[str]:
 def _subsequent(one: CurrencyStatement) -> Iterator[str]:
     if not one.subsequent:
         return
-    yield "<h3>After the cut-off</h3>\n"
+    yield "<h3>Payments that changed after the cut-off</h3>\n"
     rows = []
     for event in one.subsequent[:_MOST_ROWS]:
         known = event.after or event.before

@@ -144,7 +144,7 @@ def figures(found: Statement, one: CurrencyStatement) -> list[tuple[str, str]]:
         return money_text(Money(amount, one.currency))
 
     pairs = [
-        ("Your table calls paid", f"{money(one.local)} (rows: {one.local_count:,})"),
+        ("Paid in your table", f"{money(one.local)} (rows: {one.local_count:,})"),
         ("Stripe received", f"{money(one.stripe)} (payments: {one.stripe_count:,})"),
         ("Difference", money(one.difference)),
         ("Explained", money(one.explained)),
@@ -153,7 +153,7 @@ def figures(found: Statement, one: CurrencyStatement) -> list[tuple[str, str]]:
         ("Received, then lost in disputes", money(one.disputed)),
     ]
     for name, excluded in (
-        ("Not counted: not of this table", one.unrelated),
+        ("Not counted: payments outside this table", one.unrelated),
         ("Not counted: rows outside the mapping", one.outside_mapping),
     ):
         if excluded.count:
@@ -179,14 +179,11 @@ def subsequent(one: CurrencyStatement) -> str:
         (event.after.amount if event.after else 0) - (event.before.amount if event.before else 0)
         for event in one.subsequent
     )
-    return (
-        f"After the cut-off, {_payments(len(one.subsequent))} of this period changed; together the differences "
-        f"changed by {money_text(Money(change, one.currency))}. No figure above includes this."
-    )
+    return f"After the cut-off, {_payments(len(one.subsequent))} of this period changed. Together the differences changed by {money_text(Money(change, one.currency))}. No figure above includes this."
 
 
 LATER_FIGURES: Final = {
-    MovedFigure.LOCAL: "your table calls paid",
+    MovedFigure.LOCAL: "paid in your table",
     MovedFigure.STRIPE: "Stripe received",
     MovedFigure.REFUNDED: "refunded by Stripe",
     MovedFigure.DISPUTED: "lost in disputes",
@@ -203,7 +200,7 @@ def later_when(later: LaterMoney) -> str:
     """When money moved, as far as the ledger knows it."""
     if later.dated is not None:
         return f"{moment_text(later.dated)} by Stripe's event, seen {moment_text(later.at)}"
-    return f"after {moment_text(later.since)}, seen {moment_text(later.at)}"
+    return f"some time after {moment_text(later.since)}, seen {moment_text(later.at)}"
 
 
 def later_money(one: CurrencyStatement) -> str:
@@ -243,7 +240,7 @@ def examined_again(found: Statement, as_of: datetime) -> str:
         return ""
     return (
         f"Of the {days} days of the period, {again} were examined again after the cut-off. A refund or a lost dispute of the"
-        " other days' payments is known only if it became a finding. Examine them again with a window sweep to see the rest."
+        " other days' payments is known only if it became a finding. To see the rest, examine the other days again with a window sweep."
     )
 
 

@@ -78,7 +78,7 @@ def add_summary(book: Workbook, certificates: Sequence[Certificate]) -> None:
 
 def _figures(one: CurrencyStatement) -> Iterable[tuple[str, int, int | None]]:
     yield "unexplained", one.unexplained, None
-    yield "your table calls paid", one.local, one.local_count
+    yield "paid in your table", one.local, one.local_count
     yield "Stripe received", one.stripe, one.stripe_count
     yield "difference", one.difference, None
     yield "explained", one.explained, None
@@ -88,7 +88,7 @@ def _figures(one: CurrencyStatement) -> Iterable[tuple[str, int, int | None]]:
     yield "nothing kept on either side", one.returned, one.returned_payments[0]
     yield "refunded by Stripe", one.refunded, None
     yield "lost in disputes", one.disputed, None
-    yield "not of this table", one.unrelated.amount, one.unrelated.count
+    yield "payments outside this table", one.unrelated.amount, one.unrelated.count
     yield "rows outside the mapping", one.outside_mapping.amount, one.outside_mapping.count
 
 
@@ -193,7 +193,7 @@ def add_corrections(book: Workbook, corrections: Iterable[RecordedCorrection]) -
 def add_days(book: Workbook, certificates: Sequence[Certificate]) -> None:
     """Add the sheet of the days, and of those that were not examined."""
     titles = (
-        "account", "day", "currency", "rows that say paid", "your table calls paid", "payments",
+        "account", "day", "currency", "rows that say paid", "paid in your table", "payments",
         "Stripe received", "difference", "refunded", "disputed", "sweep",
     )  # fmt: skip
     sheet = book.sheet("days", titles)

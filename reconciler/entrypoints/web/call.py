@@ -20,7 +20,7 @@ Choice = TypeVar("Choice", bound=Enum)
 LONGEST_TEXT: Final = 400
 _FIELDS: Final = {
     "q": "PaymentIntent, order, row key or number",
-    "queue": "Waits for",
+    "queue": "Waiting",
     "sort": "Order",
     "action": "What",
     "cutoff": "As of the end of",
@@ -58,7 +58,7 @@ class Call:
         value = self.query.get(name, "").strip()
         if len(value) > LONGEST_TEXT or "\0" in value:
             raise WrongAddressError(
-                f"{field_name(name)} is too long, or has a NUL in it.", "Shorten it."
+                f"{field_name(name)} is too long, or contains a NUL character.", "Shorten it."
             )
         return value or None
 
@@ -69,7 +69,7 @@ class Call:
             return None
         if not value.isascii() or not value.isdecimal() or len(value) > 18:
             raise WrongAddressError(
-                f'{field_name(name)} is "{value[:40]}", which is no number.', ""
+                f'{field_name(name)} is "{value[:40]}", which is not a number.', ""
             )
         return int(value)
 
@@ -87,7 +87,8 @@ class Call:
         found = words.get(value)
         if found is None:
             raise WrongAddressError(
-                f'{field_name(name)} has no "{value[:40]}".', f"Choose one of: {', '.join(words)}."
+                f'{field_name(name)} cannot be "{value[:40]}".',
+                f"Choose one of: {', '.join(words)}.",
             )
         return found
 

@@ -51,7 +51,9 @@ def close_endpoint(
         try:
             step = CloseStep(sent.get("step", ""))
         except ValueError:
-            raise WrongAddressError("No step was sent.", "Choose what to do.") from None
+            raise WrongAddressError(
+                "The request names no step of the close.", "Load the page again, and choose a step."
+            ) from None
         period = _period(sent, settings)
         days = {"from": period.first.isoformat(), "to": period.last.isoformat()}
         page = address("/statement", account=account, **days)
@@ -99,7 +101,7 @@ def _period(sent: Mapping[str, str], settings: Settings) -> Period:
         first, last = (date.fromisoformat(sent.get(name, "")) for name in ("from", "to"))
     except ValueError:
         raise WrongAddressError(
-            "The period of the step is wrong.", "Load the page again."
+            "The request does not say which period the step is about.", "Load the page again."
         ) from None
     if last < first:
         raise WrongAddressError("The period ends before it begins.", "")
@@ -110,7 +112,9 @@ def _seen(sent: Mapping[str, str]) -> int:
     """The last step that the page showed: another person may have prepared another version since."""
     text = sent.get("seen", "")
     if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise WrongAddressError("The version of the step is missing.", "Load the page again.")
+        raise WrongAddressError(
+            "The request does not say which version the step is about.", "Load the page again."
+        )
     return int(text)
 
 
@@ -124,12 +128,13 @@ def _cutoff(sent: Mapping[str, str], period: Period, now: datetime) -> datetime:
         found = None
     if found is None or found.tzinfo is None:
         raise WrongAddressError(
-            '"Cut-off" is no time with a time zone.', "Write it such as 2026-11-06T00:00:00+00:00."
+            '"Cut-off" is not a time with a time zone.',
+            "Write it such as 2026-11-06T00:00:00+00:00.",
         )
     # what is signed has the cut-off that a person chose, or none is prepared
     if found > now:
         raise WrongAddressError(
             f'"Cut-off" is in the future: {moment_text(found)} UTC.',
-            f"Write a time that is not after {moment_text(now)} UTC.",
+            f"Write a time up to {moment_text(now)} UTC.",
         )
     return found.astimezone(UTC)

@@ -59,7 +59,7 @@ DONE: Final = {
     "resolve": "Resolved. The discrepancy opens again if a side changes.",
     "ignore": "Ignored. The discrepancy opens again if a side changes.",
     "reopen": "Open again.",
-    "accept": "Your acceptance is stored. The service writes the row in a moment; this page shows what became of it.",
+    "accept": "Your acceptance is stored. The service will write the row soon. This page then shows the result.",
     "prepare": "Prepared. Another person has to sign the period.",
     "sign": "Signed. The ledger has the figures, and who signed.",
 }
@@ -75,8 +75,8 @@ class OldPageError(NotAllowedError):
 
     def __init__(self, written: str) -> None:
         super().__init__(
-            "This page is too old, or it is another person's. Nothing was stored.",
-            "Go back, load it again and repeat.",
+            "This page is too old, or another person opened it. Nothing was stored.",
+            "Go back, load the page again, and repeat the step.",
         )
         self.written = written
 
@@ -123,7 +123,7 @@ def read_given(values: Mapping[str, Sequence[str]]) -> Given:
     for text in values.get("id", ()):
         if not text.isascii() or not text.isdecimal() or len(text) > 18:
             raise WrongAddressError(
-                "One of the numbers is not a number of a discrepancy.",
+                "One of the chosen numbers is not the number of a discrepancy.",
                 "Go back, and choose in the list again.",
             )
         ids.append(int(text))
@@ -228,7 +228,8 @@ def _ask_acceptance(records: WebRecords, given: Given, reader: Reader) -> None:
         )
     if given.row is not None and given.row not in found.keys:
         raise WrongAddressError(
-            f'"Row" is none of discrepancy {found.id}.', f"It names: {', '.join(found.keys)}."
+            f'"Row" does not name a row of discrepancy {found.id}.',
+            f"The rows of the discrepancy are: {', '.join(found.keys)}.",
         )
     if given.row is None and len(found.keys) > 1:
         raise WrongAddressError(

@@ -87,7 +87,9 @@ def asked_period(call: Call) -> AskedPeriod:
     """The period that the address names, else the month before the present one. Raises WrongAddressError."""
     first, last = asked_day(call, "from"), asked_day(call, "to")
     if (first is None) != (last is None):
-        raise WrongAddressError('"From" and "To" go together.', "Fill in both, such as 2026-10-01.")
+        raise WrongAddressError(
+            'Only one of "From" and "To" is filled in.', "Fill in both, such as 2026-10-01."
+        )
     zone = call.settings.statement.zone
     if first is not None and last is not None:
         if last < first or (last - first).days > _MOST_DAYS:
@@ -123,7 +125,8 @@ def asked_day(call: Call, name: str) -> date | None:
         found = None
     if found is None or not 2000 <= found.year <= 2200:
         raise WrongAddressError(
-            f'{field_name(name)} is "{text[:40]}", which is no day.', "Write it such as 2026-10-01."
+            f'{field_name(name)} is "{text[:40]}", which is not a day.',
+            "Write it such as 2026-10-01.",
         )
     return found
 
@@ -135,7 +138,7 @@ def _asked_month(call: Call) -> Month:
         return month_of(today).before
     found = _MONTH.fullmatch(text)
     if found is None or not 1 <= int(found[2]) <= 12 or not 2000 <= int(found[1]) <= 2200:
-        raise WrongAddressError(f'"{text[:40]}" is no month.', "Write it such as 2026-10.")
+        raise WrongAddressError(f'"{text[:40]}" is not a month.', "Write it such as 2026-10.")
     return Month(int(found[1]), int(found[2]))
 
 

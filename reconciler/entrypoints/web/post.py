@@ -98,12 +98,12 @@ def raise_if_foreign(request: Request, reader: Reader) -> None:
         _log.warning("web.foreign_post", actor=reader.actor)
         raise NotAllowedError(
             "This request does not come from these pages.",
-            "A reverse proxy must send the browser's Host on unchanged.",
+            "A reverse proxy must pass on the browser's Host header unchanged.",
         )
     if not reader.may_review:
         raise NotAllowedError(
             "With the role viewer you may read, but not decide.",
-            "Ask for the role reviewer: it stands in web.users_file.",
+            "Ask for the role reviewer. The role of each person is set in web.users_file.",
         )
 
 
@@ -111,7 +111,7 @@ async def read_body(request: Request) -> Mapping[str, Sequence[str]]:
     """The fields of a POST. Raises WrongAddressError if it is too large or of another type."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != _CONTENT_TYPE:
         raise WrongAddressError(
-            "This request has another content type than the forms of these pages send.", ""
+            "The content type of this request is not that of a form of these pages.", ""
         )
     body = bytearray()
     async for part in request.stream():

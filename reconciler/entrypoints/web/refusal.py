@@ -29,16 +29,16 @@ _WRITTEN: Final = ("note", "owner", "row", "cutoff")
 """The fields that a person may change before the decision is sent again."""
 _HINTS: Final = {
     Refusal.PERIOD_NOT_ENDED: (
-        'Prepare the period when it has ended. "As of the end of" must be a day after the period\'s end.'
+        'Prepare the period after it has ended. "As of the end of" must be a day after the period\'s end.'
     ),
     Refusal.DAYS_NOT_EXAMINED: (
-        'The statement says which days were examined after the cut-off, and links to a later "As of the end of". '
-        "It also says how to examine the other days. Prepare the period after that."
+        'The statement shows which days were examined after the cut-off, and links to a later "As of the end of". '
+        "It also shows how to examine the other days. Then prepare the period."
     ),
-    Refusal.LEDGER_BROKEN: "No step is possible until an engineer has found out who changed the ledger, with reconciler verify.",
+    Refusal.LEDGER_BROKEN: "Ask an engineer to run reconciler verify, and to find out who changed the ledger. Until then no step is possible.",
     Refusal.NOT_PREPARED: "Prepare the period on the statement's page.",
     Refusal.ALREADY_SIGNED: 'Use "Open again" first, with a note, on the statement\'s page.',
-    Refusal.CHANGED_SINCE_PREPARED: "The statement's page lists what has changed. Prepare the period anew there.",
+    Refusal.CHANGED_SINCE_PREPARED: "The statement's page lists what has changed. Prepare the period again there.",
     Refusal.UNEXPLAINED_ABOVE_MATERIALITY: "The statement's page shows what is unexplained in each currency.",
     Refusal.UNKNOWN_ACTOR: "Ask an engineer to add your user name to review.people in the configuration.",
     Refusal.NOT_CLOSED: "There is nothing to open again.",
@@ -98,17 +98,23 @@ def page_words(error: ReconcilerError) -> tuple[str, str]:
             return what, 'Use "Add a note" on the payment\'s page.'
         case UnusableNoteError():
             limit = f"Write 1 to {LONGEST_NOTE:,} characters about what you found out."
-            return '"Note, for the record" is empty, or too long, or has a NUL in it.', limit
+            return (
+                '"Note, for the record" is empty or too long, or contains a NUL character.',
+                limit,
+            )
         case UnusableOwnerError():
             limit = f"Write 1 to {LONGEST_OWNER} printable characters, such as an e-mail address."
-            return '"Owner" is no name of an owner.', f"{limit} Leave it empty for no owner."
+            return (
+                '"Owner" cannot be used as a name.',
+                f"{limit} Leave the field empty for no owner.",
+            )
         case NoDiscrepancyError():
             return what, "Go back, and choose in the list again."
         case DatabaseUnavailableError() | DatabaseBusyError() | DatabaseRefusedError():
             # the answer may have been lost after the decision was stored
             return (
                 what,
-                "Look at the page whether it was stored after all, and send it again if it was not.",
+                "Load the page, and see whether your decision was stored. If not, send it again.",
             )
         case _:
             return what, error.hint

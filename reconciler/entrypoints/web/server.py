@@ -44,7 +44,7 @@ def _faults(web: WebSection) -> list[ConfigurationFault]:
         faults.append(
             ConfigurationFault(
                 "web.users_file is missing: no person could log in.",
-                "Name a file with a line for each person, or the user_header of your reverse proxy.",
+                "Set web.users_file to a file with a line for each person, or set web.user_header to the header of your reverse proxy.",
             )
         )
     if (web.user_header is None) != (not web.trusted_proxies):
@@ -62,7 +62,7 @@ def _faults(web: WebSection) -> list[ConfigurationFault]:
     elif not _is_loopback(web.listen) and not web.trusted_proxies:
         faults.append(
             ConfigurationFault(
-                "web.listen is not an address of this machine alone, so that passwords would cross the network in plain text.",
+                "Other machines can reach the address in web.listen, so passwords would cross the network in plain text.",
                 "Listen on 127.0.0.1 if the reverse proxy with TLS is on this machine. If it is on another one, set web.trusted_proxies"
                 " to its address, and web.user_header to the header in which it names the person.",
             )

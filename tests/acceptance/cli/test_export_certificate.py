@@ -87,7 +87,7 @@ def test_every_plain_export_has_its_certificate(town: Town) -> None:
     assert {"missed_outcome", "paid_after_cancel"} <= {cell for row in sheets["discrepancies"] for cell in row}  # fmt: skip
     assert len(sheets["corrections"]) == 2
     assert any("not examined" in row for row in sheets["days"])
-    assert any("Command to make this again" in row for row in sheets["certificate"])
+    assert any("Command that makes this again" in row for row in sheets["certificate"])
 
 
 def test_an_export_of_nothing_is_whole_too(town: Town) -> None:

@@ -249,7 +249,7 @@ def test_times_in_the_place_of_a_status(place: Place) -> None:
     assert answer.code == 1
     assert "init found no value for payments.status, payments.read." in answer.err
     head, mark, proposal = place.config.read_text().partition(
-        "# No single column is certainly the status"
+        "# No single column was shown to be the status"
     )
     lines = proposal.splitlines()
     uncommented = [line.removeprefix("# ") for line in lines[2:]]

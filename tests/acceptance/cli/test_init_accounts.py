@@ -92,7 +92,7 @@ def test_a_platform_that_makes_every_payment_itself(shop: Place) -> None:
     assert answer.code == 0, answer.err
     assert "account" not in shop.payments()
     assert accounts(shop) == []
-    assert "# not needed: the key reads payments of all of them: no account 70" in (
+    assert "# not needed, because the key reads the payments of all of them: no account 70" in (
         shop.config.read_text()
     )
     assert kinds(shop.sweep()) == {"missed_outcome": 3}

@@ -202,8 +202,8 @@ def test_rows_that_are_in_no_sum_are_counted_with_their_money(shop: Town) -> Non
     text = " ".join(shop.run("statement", *PERIOD).out.split())
     for said in (
         "EUR, rows of your table before matching 2, control total 22.50 EUR",
-        "EUR, not counted: rows without a PaymentIntent 2, control total 50.30 EUR; of them say paid: 1, control total 50.00 EUR",
-        "EUR, not counted: rows with an id that leads to no PaymentIntent 1, control total 7.00 EUR; of them say paid: 1,",
+        "EUR, not counted: rows without a PaymentIntent 2, control total 50.30 EUR; of these, rows that say paid: 1, control total 50.00 EUR",
+        "EUR, not counted: rows with an id that leads to no PaymentIntent 1, control total 7.00 EUR; of these, rows that say paid: 1,",
         "GBP, not counted: rows with an id that leads to no PaymentIntent 1, control total 0.70 GBP",
     ):
         assert said in text

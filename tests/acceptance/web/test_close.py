@@ -253,7 +253,7 @@ def test_one_person_may_do_both_only_below_an_amount_that_the_page_names(
     )
     text = TestClient(app, base_url="http://localhost").get(PAGE).text
     assert (
-        "no more money than 1,000.00 EUR, and none in another currency (review.four_eyes_above)"
+        "at most 1,000.00 EUR, and no money in another currency (review.four_eyes_above in the configuration)"
         in text
     )
 

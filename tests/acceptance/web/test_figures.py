@@ -179,7 +179,7 @@ def test_a_month_without_an_examined_day_has_no_figure(ana: TestClient, stored: 
     assert "CHF Not examined" in said
     assert "of 0 of 30 days" not in said
     assert "No day of the period was examined, so that it has no figures." in said
-    assert "Your table calls paid" not in said
+    assert "Paid in your table" not in said
     assert "what explains the difference" not in said
 
 

@@ -82,7 +82,7 @@ def test_every_format_is_offered(offered: dict[str, tuple[bytes, str]]) -> None:
     names = [name for _, name in offered.values()]
     assert names[0] == "statement-default-2026-01-05-to-2026-01-06.html"
     assert names[-1] == "bundle-default-2026-01-05-to-2026-01-06.zip"
-    assert b"Your table calls paid" in offered["html"][0]
+    assert b"Paid in your table" in offered["html"][0]
     assert b"missed_outcome" in offered["csv"][0]
     assert "xl/workbook.xml" in zipfile.ZipFile(io.BytesIO(offered["xlsx"][0])).namelist()
 

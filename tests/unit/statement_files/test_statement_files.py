@@ -156,7 +156,7 @@ def test_nothing_is_said_of_a_period_that_was_not_examined(
         "\n".join(summary),
     ):
         assert in_words in text
-        assert "Your table calls paid" not in text.replace("your", "Your")
+        assert "Paid in your table" not in text.replace("paid in", "Paid in")
         assert "of 0 of 31 days" not in text
         assert "unexplained" not in text
     assert "-12.50 EUR at the end" in "\n".join(statement_lines(nothing))
@@ -235,7 +235,7 @@ def test_the_certificate_says_what_an_auditor_asks(certificate: Certificate) -> 
     lines = dict(certificate.lines())
     assert (
         lines["EUR, not counted: rows without a PaymentIntent"]
-        == "3, control total 9.00 EUR; of them say paid: 1, control total 4.00 EUR"
+        == "3, control total 9.00 EUR; of these, rows that say paid: 1, control total 4.00 EUR"
     )
     assert lines["EUR, not counted: rows with an id that leads to no PaymentIntent"].startswith(
         "0, "

@@ -58,7 +58,7 @@ def closing_tables(account: str, closing: Closing) -> Iterator[Table[Any]]:
         "Steps",
         _STEPS,
         closing.steps,
-        empty="No person has made a step yet.",
+        empty="No person has prepared or signed this period yet.",
         is_whole=True,
     )
     yield Table("changes", "Changed since the last version", _CHANGES, closing.changes)
@@ -82,7 +82,7 @@ _STEPS: Final[tuple[Column[Step], ...]] = (
     moment_column("As of", lambda step: step.cutoff),
     number_column("Ledger entry", lambda step: step.seq),
     Column(
-        "Ledger's head before the step",
+        "Ledger's last entry before the step",
         # the page has room for its beginning
         lambda step: Cell(step.head[1][:12] if step.head else ""),
         {
@@ -113,7 +113,7 @@ def _late(account: str) -> tuple[Column[LateFact], ...]:
         text_column("Kind", lambda fact: words(fact.kind)),
         moment_column("Dated", lambda fact: fact.dated),
         moment_column("Found", lambda fact: fact.found_at),
-        text_column("Change of the difference, or refunded", _change),
+        text_column("Refund, or change of the difference", _change),
     )
 
 

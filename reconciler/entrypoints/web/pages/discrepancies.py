@@ -293,7 +293,7 @@ def _currency(call: Call) -> str | None:
     if text is None:
         return None
     if not text.isascii() or not text.isalnum() or len(text) > 8:
-        raise WrongAddressError(f'"{text[:40]}" is no currency.', "Write it such as EUR.")
+        raise WrongAddressError(f'"{text[:40]}" is not a currency.', "Write it such as EUR.")
     return text.lower()
 
 
@@ -311,8 +311,8 @@ def _place(call: Call, sort: Sort) -> Place | None:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise WrongAddressError(
-            f'after is "{value[:40]}", which is no position in the list.',
-            "Begin at the first page.",
+            f"The address has after={value[:40]}, which is not a position in the list.",
+            "Begin at the first part of the list.",
         )
     return Place(moment, number)
 

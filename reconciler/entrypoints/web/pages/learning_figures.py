@@ -33,7 +33,7 @@ def learning_figures(figures: OverviewFigures) -> list[Figure]:
     return [
         _agreement(figures),
         Figure(
-            "Known only through Reconciler",
+            "Found only by Reconciler",
             _share(corrected, figures.settled),
             "Of the payments that reached an outcome at Stripe: the part whose webhook never arrived.",
         ),
@@ -45,7 +45,7 @@ def learning_figures(figures: OverviewFigures) -> list[Figure]:
             "A person ran a sweep with --apply.",
         ),
         Figure(
-            "Closed by themselves",
+            "Closed without an action",
             f"{healed:,}",
             "A later sweep found that both sides agree, or that another kind fits better.",
         ),
@@ -77,7 +77,7 @@ def _delay(delays: Delays) -> Figure:
     return Figure(
         name,
         value,
-        f"The median time from Stripe's last event to the correction of the row, of {delays.count:,} corrections.",
+        f"The median time from Stripe's last event to the correction of the row, over {delays.count:,} corrections.",
     )
 
 

@@ -59,7 +59,7 @@ def ledger(call: Call) -> View:
         f"Ledger of account {account}",
         _columns(account),
         shown,
-        empty="No entry fits.",
+        empty="No ledger entry fits this filter.",
         all_rows=all_rows,
     )
     return View("ledger.html", "Ledger", values, (table,))

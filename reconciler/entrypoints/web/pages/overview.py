@@ -125,7 +125,7 @@ def _unexplained_table(
         "Unexplained money, by month of the payment",
         (
             text_column("Month", lambda row: row.month.name, href=lambda row: row.month.address),
-            money_column("Your table calls paid", lambda row: _money(row, row.currency.local)),
+            money_column("Paid in your table", lambda row: _money(row, row.currency.local)),
             money_column("Stripe received", lambda row: _money(row, row.currency.stripe)),
             money_column("Difference", lambda row: _money(row, row.currency.difference)),
             money_column("Explained", lambda row: _money(row, row.currency.explained)),

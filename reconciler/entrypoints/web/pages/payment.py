@@ -95,13 +95,13 @@ def payment(call: Call) -> View:
     if account is None or name is None:
         raise NotFoundError(
             "The address of this page names no payment.",
-            "Search for the payment in the discrepancies.",
+            "Search for the payment in the list of discrepancies.",
         )
     records = call.records.payment(account, name)
     if not records.discrepancies and not records.entries:
         raise NotFoundError(
             f'Nothing is recorded about "{name[:80]}" in account {account}.',
-            "A payment without a discrepancy leaves no record. Ask both sides with: reconciler explain",
+            "A payment without a discrepancy leaves no record. To ask both sides, run: reconciler explain",
         )
     call.records.record_view(account, _names(name, records), call.reader.actor)
     several = len(call.settings.accounts or accounts) > 1

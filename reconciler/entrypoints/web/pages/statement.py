@@ -174,7 +174,7 @@ def _lines_table(one: CurrencyStatement) -> Table[Line]:
     for item in one.items:
         by_kind[item.kind] = by_kind.get(item.kind, Movement()) + Movement(1, item.amount)
     lines = [
-        Line("Your table calls paid", one.local_count, money(one.local)),
+        Line("Paid in your table", one.local_count, money(one.local)),
         Line("Stripe received", one.stripe_count, money(one.stripe)),
         Line("Difference", None, money(one.difference), is_total=True),
         *(

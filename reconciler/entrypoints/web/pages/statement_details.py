@@ -152,7 +152,7 @@ def subsequent_table(account: str, one: CurrencyStatement) -> Table[SubsequentEv
 
     return Table(
         f"subsequent_{one.currency}",
-        f"{one.currency.upper()}: after the cut-off",
+        f"{one.currency.upper()}: payments that changed after the cut-off",
         (
             text_column(
                 "Payment",
