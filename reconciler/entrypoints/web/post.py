@@ -98,7 +98,7 @@ def raise_if_foreign(request: Request, reader: Reader) -> None:
         _log.warning("web.foreign_post", actor=reader.actor)
         raise NotAllowedError(
             "This request does not come from these pages.",
-            "A reverse proxy must pass on the browser's Host header unchanged.",
+            "A reverse proxy must keep the browser's Host header unchanged.",
         )
     if not reader.may_review:
         raise NotAllowedError(

@@ -180,7 +180,7 @@ def test_a_late_refund_of_a_payment_that_agreed(town: Town, as_user: Act) -> Non
     text = town.run("statement", "--from", DAY, "--to", DAY, *cutoff).out
     assert "refunded by Stripe 20.00 EUR more" in text
     assert (
-        f"refunded by Stripe: {late}, created on {DAY}: 0.00 EUR at the cut-off, 10.00 EUR as seen; after"
+        f"refunded by Stripe: {late}, created on {DAY}: 0.00 EUR at the cut-off, 10.00 EUR as seen; some time after"
         in text
     )
 

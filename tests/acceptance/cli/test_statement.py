@@ -278,7 +278,7 @@ def test_a_bundle_is_checked_without_a_database(shop: Town, tmp_path: Path) -> N
     assert b"no person has prepared or signed this period" in bundle.members["statement.html"]
 
     assert "discrepancies.csv: the file's SHA-256" in bundle.said_of({"discrepancies.csv": b"id\n"})
-    assert "manifest does: statement.html" in bundle.said_of({"statement.html": None})
+    assert "not named in its manifest: statement.html" in bundle.said_of({"statement.html": None})
     # with a manifest that was made to fit, the chain of the entries still shows it
     lines = bundle.replaced("ledger.jsonl", b'"amount": 99', b'"amount": 98')
     assert "does not match its hash" in bundle.said_of(lines, fits=True)
@@ -302,15 +302,15 @@ def test_files_of_a_bundle_follow_from_its_ledger(shop: Town, tmp_path: Path) ->
         ("statement.json", b'"days_not_examined": [', b'"days_not_examined": [], "more": [', "statement.json: days_not_examined"),
         ("certificate.json", b'"left_out": {}', b'"left_out": {"where": 1}', "certificate.json: populations[0].left_out"),
         ("statement.html", b"-12.50 EUR", b"-12.51 EUR", "statement.html: the page differs"),
-        ("discrepancies.csv", b",missed_outcome,", b",refund_not_recorded,", "has no discrepancy refund_not_recorded of pi_"),
-        ("discrepancies.csv", b",resolved,", b",corrected,", "state of the missed_outcome of"),
-        ("discrepancies.csv", b",12.50,", b",12.51,", "amount_decimal of the missed_outcome of"),
+        ("discrepancies.csv", b",missed_outcome,", b",refund_not_recorded,", "has no discrepancy refund_not_recorded about pi_"),
+        ("discrepancies.csv", b",resolved,", b",corrected,", "state of the discrepancy missed_outcome about"),
+        ("discrepancies.csv", b",12.50,", b",12.51,", "amount_decimal of the discrepancy missed_outcome about"),
         ("discrepancies.csv", b",succeeded,", b",canceled,", "stripe_status of the"),
     ):  # fmt: skip
         assert said in bundle.said_of(bundle.replaced(name, old, new), fits=True)
     lines = bundle.members["discrepancies.csv"].decode().splitlines(keepends=True)
     fewer = "".join(line for line in lines if intent not in line).encode()
-    assert f"missed_outcome of {intent} is missing" in bundle.said_of(
+    assert f"missed_outcome about {intent} is missing" in bundle.said_of(
         {"discrepancies.csv": fewer}, fits=True
     )
 
