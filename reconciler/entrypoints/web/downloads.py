@@ -18,7 +18,9 @@ def download(table: Table[object], file_format: str) -> Response:
             f"{table.name}.xlsx", MEDIA_TYPES[FileKind.XLSX], table.write_workbook
         )
     if file_format != "csv":
-        raise WrongAddressError(f'There is no file format "{file_format[:20]}".', "Use csv or xlsx.")
+        raise WrongAddressError(
+            f'There is no file format "{file_format[:20]}".', "Use csv or xlsx."
+        )
     return StreamingResponse(
         _encoded(table.csv_parts()),
         media_type=MEDIA_TYPES[FileKind.CSV],
