@@ -10,13 +10,15 @@ from enum import Enum, StrEnum
 from typing import Final, Self, assert_never
 
 from reconciler.domain.audit.ledger_entry import LedgerHead
-from reconciler.domain.findings.discrepancy import Finding, Kind, Severity
+from reconciler.domain.findings.discrepancy import Finding, Kind, Reason, Severity
 from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match
+from reconciler.domain.model.recheck import TABLE_REFUSED
 from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
 from reconciler.domain.money import Money
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
+from reconciler.engine.not_examined import NotExamined, Unexamined, by_reason
 from reconciler.engine.review import ChangedLine, Review
 from reconciler.engine.row_id_counts import RowIdCounts
 from reconciler.errors import ReconcilerError
@@ -117,28 +119,12 @@ class ReportLine:
     reverted_sweep: int | None = None  # a person took this sweep's correction back
 
 
-@dataclass(frozen=True, slots=True)
-class Unexamined:
-    """Something that a sweep could not examine, and why."""
-
-    what: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class NotExamined:
-    """What a sweep could not examine for one reason: how many, and the first of them by name."""
-
-    count: int
-    what: tuple[str, ...]
-    why: str
-
-
 PAUSED_NOTE: Final = (
     "Writes to this account's rows are paused: each correction that would have been made is recorded as a finding "
     "with the reason paused. To write again, run: reconciler resume"
 )
-MOST_NAMED: Final = 5
+REFUSALS: Final = frozenset({Reason.REFUSED_BY_TABLE, Reason.NOT_KEPT_BY_TABLE})
+"""The reasons of a correction that the merchant's table has refused."""
 LONGEST_LIST: Final = 10_000
 """The most lines, and the most unexamined things, that a report keeps. The counts go on after that."""
 
@@ -158,6 +144,8 @@ class SweepReport:
     examined: int = 0
     corrected: int = 0
     would_correct: int = 0
+    refused: int = 0
+    """Corrections that the merchant's table refused, in this sweep or earlier for the row as it is now."""
     held_back: int = 0
     """Corrections that the hourly limit of the service held back."""
     waiting: int = 0
@@ -224,7 +212,9 @@ class SweepReport:
             case Keep(abandoned):
                 self.abandoned += abandoned
             case Wait(until, why):
-                self.waiting += 1
+                is_refused = why == TABLE_REFUSED
+                self.refused += is_refused
+                self.waiting += not is_refused
                 text = f"{why}; again at {until:%Y-%m-%d %H:%M:%S}"
                 self.add_line(ReportLine(DecisionKind.WAIT, match.intent.id, match.keys, why=text))
             case Correct(findings=findings):
@@ -247,6 +237,7 @@ class SweepReport:
                 continue
             self._counted.add(identity)
             self.discrepancies[finding.kind] += 1
+            self.refused += finding.reason in REFUSALS
             self.stakes[finding.kind, finding.stake.currency] += finding.stake.amount
             self._add_to_total(finding)
 
@@ -280,12 +271,7 @@ class SweepReport:
     @property
     def missed(self) -> tuple[NotExamined, ...]:
         """What was not examined, by reason, the most frequent reason first."""
-        # one outage makes hundreds of lines with one reason
-        by_reason: dict[str, list[str]] = {}
-        for item in self.unexamined:
-            by_reason.setdefault(item.why, []).append(item.what)
-        ordered = sorted(by_reason.items(), key=lambda reason: -len(reason[1]))
-        return tuple(NotExamined(len(what), tuple(what[:MOST_NAMED]), why) for why, what in ordered)
+        return by_reason(self.unexamined) if self.unexamined else ()
 
     def stop(self, error: ReconcilerError) -> None:
         """End the sweep here, not complete."""
@@ -309,6 +295,7 @@ class SweepReport:
             "examined": self.examined,
             "corrected": self.corrected,
             "would_correct": self.would_correct,
+            "refused": self.refused,
             "held_back": self.held_back,
             "waiting": self.waiting,
             "abandoned": self.abandoned,

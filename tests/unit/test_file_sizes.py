@@ -23,7 +23,7 @@ LONGER = {
     "reconciler/engine/page/page_changes.py": 352,
     "reconciler/engine/page/reconcile_page.py": 359,
     "reconciler/engine/ports.py": 428,
-    "reconciler/engine/report.py": 365,
+    "reconciler/engine/report.py": 352,
     "reconciler/engine/sweep/sweep.py": 390,
     "reconciler/entrypoints/service/account_sweeps.py": 369,
     "reconciler/settings/loading.py": 363,

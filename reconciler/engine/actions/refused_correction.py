@@ -52,12 +52,15 @@ def with_refusal(found: Explanation, one: Discrepancy, named_account: str | None
 
 
 def _refusal_text(one: Discrepancy) -> str:
-    rule, message = one.evidence.get("constraint"), one.evidence.get("message")
+    message = one.evidence.get("message")
+    quoted = str(message).rstrip(".")
+    said = f': "{quoted}"' if message else ""
+    return f"{refusal_rule(one)}{said}. Discrepancy {one.id} is open."
+
+
+def refusal_rule(one: Discrepancy) -> str:
+    """Which rule of the table refused the write of this discrepancy, and when. The table's message may quote a row."""
+    rule = one.evidence.get("constraint")
     by = f" ({rule})" if rule else ""
-    said = f': "{message}"' if message else ""
-    seen = f"{one.last_seen:%Y-%m-%d %H:%M:%S} UTC"
-    if one.reason == Reason.NOT_KEPT_BY_TABLE:
-        return (
-            f"the table did not keep this write{by} at {seen}{said}. Discrepancy {one.id} is open."
-        )
-    return f"the table refused this write{by} at {seen}{said}. Discrepancy {one.id} is open."
+    verb = "did not keep" if one.reason == Reason.NOT_KEPT_BY_TABLE else "refused"
+    return f"the table {verb} this write{by} at {one.last_seen:%Y-%m-%d %H:%M:%S} UTC"

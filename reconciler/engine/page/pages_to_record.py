@@ -27,7 +27,7 @@ from reconciler.engine.page.decided_page import (
 )
 from reconciler.engine.page.page_changes import jitter_of, next_recheck
 from reconciler.engine.page.reconcile_page import NO_EVENTS, PageReconciler
-from reconciler.engine.page.refused_earlier import with_refused_waiting
+from reconciler.engine.page.refused_earlier import with_refused_corrections
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
 from reconciler.engine.reads.recent_events import (
     MOST_HISTORY_PAGES,
@@ -320,9 +320,8 @@ class PagesToRecord:
         # a dry run decides by the same events, and leaves out the transaction
         matches, stored = [item.match for item in page.decisions], page.loaded
         again = self.reconciler.decide_matches(matches, stored, page.events, events, now, history)
-        if not stored.waiting or self._actor.names_payments:
-            return PageResult(list(again.decisions))
-        return PageResult(with_refused_waiting(again.decisions, stored.waiting, now))
+        named = self._actor.names_payments
+        return PageResult(with_refused_corrections(again.decisions, stored, now, named=named))
 
     def _count(self, result: PageResult) -> None:
         self._report.add_decisions((item.match, item.decision) for item in result.decisions)

@@ -20,8 +20,8 @@ from reconciler.domain.model.page import Loaded
 from reconciler.domain.model.payment import is_intent_id
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import FINAL_AT_STRIPE
+from reconciler.engine.not_examined import Unexamined
 from reconciler.engine.ports import Stripe
-from reconciler.engine.report import Unexamined
 from reconciler.errors import DatabaseBusyError, StripeRequestError, StripeUnavailableError
 
 T = TypeVar("T")

@@ -13,9 +13,10 @@ from reconciler.domain.model.page import Loaded, PageRecord
 from reconciler.domain.model.recheck import Recheck
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.rules.event_filter import asks_for_retrieve
+from reconciler.engine.not_examined import Unexamined
 from reconciler.engine.reads.fetcher import FetchedPage, Origin
 from reconciler.engine.reads.recent_events import TAIL_TYPES
-from reconciler.engine.report import Unexamined, Writing
+from reconciler.engine.report import Writing
 from reconciler.engine.sources.source_reader import SourceReader
 from reconciler.engine.sweep_context import Actor
 from reconciler.errors import StripeRequestError, StripeUnavailableError

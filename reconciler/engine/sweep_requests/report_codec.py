@@ -14,13 +14,13 @@ from reconciler import errors
 from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.model.rows_of_no_account import RowsOfNoAccount
 from reconciler.domain.money import Money
+from reconciler.engine.not_examined import Unexamined
 from reconciler.engine.report import (
     DecisionKind,
     Mode,
     ReportLine,
     SweepKind,
     SweepReport,
-    Unexamined,
     Writing,
 )
 from reconciler.engine.review import ChangedLine, ReviewedLine
@@ -35,6 +35,7 @@ _SAME_FIELDS: Final = (
     "examined",
     "corrected",
     "would_correct",
+    "refused",
     "held_back",
     "waiting",
     "abandoned",

@@ -288,6 +288,10 @@ def _sweep(
                 from reconciler.entrypoints.cli.pause import note_pause
 
                 note_pause(call, report)
+            if report.refused:
+                from reconciler.entrypoints.cli.refusal_notes import note_refusals
+
+                note_refusals(settings, report)
             if report.ledger_head is not None:
                 _anchor(call, settings, opened, report, report.ledger_head)
             return report

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from reconciler.domain.findings.discrepancy import Reason
 from reconciler.domain.model.recheck import TABLE_REFUSED
 from reconciler.engine.page.brake import is_above_brake
-from reconciler.engine.report import SweepReport, Writing
+from reconciler.engine.report import REFUSALS, ReportLine, SweepReport, Writing
 from reconciler.entrypoints.cli.sweep_command import SweepCommand
 
-_REFUSALS: Final = frozenset({Reason.REFUSED_BY_TABLE.value, Reason.NOT_KEPT_BY_TABLE.value})
+_REFUSALS: Final = frozenset(reason.value for reason in REFUSALS)
 _MOST_REVERTED: Final = 3
 """The newest sweeps whose corrections were taken back; a table of years may have many."""
 
@@ -25,7 +24,7 @@ def hints(reports: Sequence[SweepReport], command: SweepCommand) -> Iterator[str
         if report.changed:
             yield "hint: Write a new preview, check what has changed, and apply the new preview."
     yield from _of_reverted(reports, command, several=several)
-    yield from _of_refused(reports)
+    yield from _of_refused(reports, command)
     would_correct = sum(report.would_correct for report in reports)
     # what was not examined is not previewed, so an incomplete preview is not to be applied
     if would_correct and command.applies:
@@ -55,20 +54,26 @@ def _of_reverted(
             yield f"A person undid corrections of sweep {sweep}. To make these corrections once more: {again}"
 
 
-def _of_refused(reports: Sequence[SweepReport]) -> Iterator[str]:
-    """That the table's owner has to act: no sweep gets past what the table refuses."""
+def is_refused(line: ReportLine) -> bool:
+    """Whether a line is about a correction that the merchant's table has refused."""
+    why = line.why or ""
+    return why in _REFUSALS or why.startswith(TABLE_REFUSED)
+
+
+def _of_refused(reports: Sequence[SweepReport], command: SweepCommand) -> Iterator[str]:
+    """That the table's owner has to act, and the command that tries again: no sweep gets past what the table refuses."""
     refused = [
-        line.payment_intent
-        for report in reports
-        for line in report.lines
-        if line.why in _REFUSALS or (line.why or "").startswith(TABLE_REFUSED)
+        line.payment_intent for report in reports for line in report.lines if is_refused(line)
     ]
-    if refused:
-        are = "correction" if len(refused) == 1 else "corrections"
-        yield (
-            f"hint: Your table refused {len(refused):,} {are}, and its owner has to act. To see "
-            f"the rule that refuses and its message, run: reconciler explain {refused[0]}"
-        )
+    if not refused:
+        return
+    are = "correction" if len(refused) == 1 else "corrections"
+    yield (
+        f"hint: Your table refused {len(refused):,} {are}, and its owner has to act. To see "
+        f"the rule that refuses and its message, run: reconciler explain {refused[0]}"
+    )
+    if command.payment_intents and not command.applies:
+        yield f"If its owner has acted, this tries again at once: {command.text('--apply')}"
 
 
 def _after_apply(report: SweepReport, command: SweepCommand, *, several: bool) -> Iterator[str]:

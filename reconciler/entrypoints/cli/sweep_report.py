@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from reconciler.domain.findings.discrepancy import Kind, Severity
-from reconciler.domain.model.recheck import TABLE_REFUSED
 from reconciler.domain.money import Money
+from reconciler.engine.not_examined import NotExamined
 from reconciler.engine.report import (
     PAUSED_NOTE,
     DecisionKind,
-    NotExamined,
     ReportLine,
     SweepReport,
     Writing,
@@ -30,7 +29,7 @@ from reconciler.entrypoints.cli.output import (
 )
 from reconciler.entrypoints.cli.preview import PreviewWriter
 from reconciler.entrypoints.cli.sweep_command import SweepCommand
-from reconciler.entrypoints.cli.sweep_hints import hints
+from reconciler.entrypoints.cli.sweep_hints import hints, is_refused
 from reconciler.masking import redact
 
 MOST_LINES: Final = 200
@@ -40,6 +39,7 @@ _SUMMED: Final = (
     "examined",
     "corrected",
     "would_correct",
+    "refused",
     "held_back",
     "waiting",
     "abandoned",
@@ -188,20 +188,20 @@ def _write(report: SweepReport) -> None:
     corrections = "Corrected" if report.writing is Writing.ROWS else "Would correct"
     of_kind: dict[str, list[ReportLine]] = {
         corrections: [],
-        "Flagged for a person": [],
+        "Refused by your table": [],
         "Refused by your table, and not tried by this sweep": [],
+        "Flagged for a person": [],
         "Waiting: a webhook may be on its way": [],
     }
     titles = tuple(of_kind)
     for line in report.lines:
-        is_refused = (line.why or "").startswith(TABLE_REFUSED)
         match line.decision:
             case DecisionKind.CORRECT:
                 title = titles[0]
             case DecisionKind.FLAG:
-                title = titles[1]
+                title = titles[1] if is_refused(line) else titles[3]
             case DecisionKind.WAIT:
-                title = titles[2] if is_refused else titles[3]
+                title = titles[2] if is_refused(line) else titles[4]
         of_kind[title].append(line)
     for title, lines in of_kind.items():
         _write_lines(title, sorted(lines, key=_rank))
@@ -253,7 +253,10 @@ def _figures(report: SweepReport) -> str:
         if report.writing is Writing.ROWS
         else f"{report.would_correct:,} to correct"
     )
-    parts = [f"{report.examined:,} examined", corrected, f"{report.waiting:,} waiting"]
+    parts = [f"{report.examined:,} examined", corrected]
+    if report.refused:
+        parts.append(f"{report.refused:,} refused by your table")
+    parts.append(f"{report.waiting:,} waiting")
     if report.held_back:
         parts.append(f"{report.held_back:,} held back by corrections.per_hour")
     if report.abandoned:
@@ -328,4 +331,7 @@ def _ending(report: SweepReport) -> str:
         # why it ended early stands on standard error, with a hint, and is not said twice on a terminal
         again = "" if report.stopped is not None else "Run the sweep again."
         return f"The sweep is not complete. {missing}{again}".rstrip()
+    if report.refused:
+        were = "1 correction" if report.refused == 1 else f"{report.refused:,} corrections"
+        return f"The sweep is complete. Not written: {were} that your table refused."
     return "The sweep is complete."

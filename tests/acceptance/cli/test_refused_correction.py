@@ -20,13 +20,22 @@ def test_what_a_table_refuses(town: Town) -> None:
     connection = kept_connection(town.shop.url)
     connection.execute(sql.SQL(TRIGGER).format(table=town.shop.table))
     first = town.run("sweep", "--apply")
+    assert first.code == 1
     assert "refused_by_table" in first.out
+    assert "0 corrected; 1 refused by your table; 0 waiting" in first.out
+    assert f"{intent}: the table refused this write (no_late) at " in first.out
+    assert "SO-7" not in first.out  # a report may go into a log, and the message quotes the row
+    assert (
+        "The sweep is complete. Not written: 1 correction that your table refused.\n" in first.out
+    )
     assert f"reconciler explain {intent}" in first.out
 
-    for options in ((), ("--record",), ("--apply",)):
+    for options, code in (((), 0), (("--record",), 0), (("--apply",), 1)):
         whole = town.run("sweep", *options)
+        assert whole.code == code, options
         assert "Refused by your table, and not tried by this sweep:" in whole.out, options
-        assert "1 waiting" in whole.out
+        assert "1 refused by your table; 0 waiting" in whole.out
+        assert "Not written: 1 correction that your table refused." in whole.out
         assert "webhook may be" not in whole.out
         assert "findings were recorded, no row was corrected" not in whole.out
         assert "To correct the rows" not in whole.out
@@ -43,9 +52,24 @@ def test_what_a_table_refuses(town: Town) -> None:
     assert accepted.code == 1
     assert "order SO-7 is archived. Nothing was written." in accepted.err
 
+    preview = town.run("sweep", "--payment-intent", intent)
+    assert preview.code == 0
+    assert "0 to correct; 1 refused by your table; 0 waiting" in preview.out
+    assert "\nRefused by your table:\n" in preview.out
+    assert f"{intent}: the table refused this write (no_late) at " in preview.out
+    assert "Would correct" not in preview.out
+    assert "To correct the rows" not in preview.out
+    again = f"If its owner has acted, this tries again at once: reconciler sweep --apply --payment-intent {intent}"
+    assert again in preview.out.replace("\n", " ")
+    counted = town.run("sweep", "--payment-intent", intent, "--json").json
+    assert (counted["would_correct"], counted["refused"], counted["waiting"]) == (0, 1, 0)
+
     named = town.run("sweep", "--apply", "--payment-intent", intent)
-    assert "Flagged for a person:" in named.out
+    assert named.code == 1
+    assert "\nRefused by your table:\n" in named.out
     connection.execute(sql.SQL("DROP TRIGGER no_late ON {}").format(town.shop.table))
-    again = town.run("sweep", "--apply", "--payment-intent", intent)
-    assert "1 corrected" in again.out
+    written = town.run("sweep", "--apply", "--payment-intent", intent)
+    assert written.code == 0
+    assert "1 corrected; 0 waiting" in written.out
+    assert "refused" not in written.out
     assert town.statuses() == {"1": "paid"}

@@ -230,7 +230,7 @@ def test_csv(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_theexit_code_of_of_several_sweeps() -> None:
+def test_the_exit_code_of_several_sweeps() -> None:
     """The most severe exit code of any account wins; 1 needs --exit-code and a disagreement that was not corrected."""
     whole, cut, wrong, corrected, clean = (
         report(),
@@ -257,3 +257,13 @@ def test_theexit_code_of_of_several_sweeps() -> None:
     assert exit_code_of([whole, unreachable], asked=True) is ExitCode.TEMPORARY
     assert exit_code_of([unreachable, wrong, whole], asked=True) is ExitCode.CONFIGURATION
     assert exit_code_of([faulty], asked=False) is ExitCode.CONFIGURATION
+
+
+def test_the_exit_code_of_a_sweep_that_the_table_refused() -> None:
+    """1, because a person has to act, if the sweep was to write; a dry run, and an incomplete sweep, keep their codes."""
+    refused = report(writing=Writing.ROWS)
+    refused.refused = 1
+    assert exit_code_of([refused], asked=False, wanted=Writing.ROWS) is ExitCode.NO
+    assert exit_code_of([refused], asked=False) is ExitCode.DONE
+    refused.miss("pi_9", "why")
+    assert exit_code_of([refused], asked=False, wanted=Writing.ROWS) is ExitCode.TEMPORARY

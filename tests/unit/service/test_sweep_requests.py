@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.domain.findings.discrepancy import Kind, Severity
 from reconciler.domain.money import Money
+from reconciler.engine.not_examined import Unexamined
 from reconciler.engine.report import (
     DecisionKind,
     Mode,
@@ -15,7 +16,6 @@ from reconciler.engine.report import (
     SweepKind,
     SweepReport,
     SweepRequest,
-    Unexamined,
     Writing,
 )
 from reconciler.engine.sweep_requests.hand_over import as_options, as_request, capped
