@@ -32,7 +32,7 @@ def _end_unusable(what: str, hint: str) -> NoReturn:
 def _end_without_package(error: ImportError) -> NoReturn:
     # psycopg says so if neither its own libpq nor the machine's can be loaded
     _end_unusable(
-        "a package that it needs cannot be loaded: " + " ".join(str(error).split()),
+        "Reconciler cannot load a package that it needs: " + " ".join(str(error).split()),
         "Install the packages of requirements.lock again. If psycopg finds no libpq, install PostgreSQL's client library"
         " (Debian: libpq5). docs/how-to/install.md has more.",
     )
@@ -42,7 +42,7 @@ def _end_without_package(error: ImportError) -> NoReturn:
 if sys.version_info < LEAST_PYTHON:
     _end_unusable(
         "this is Python " + sys.version.split()[0] + ", and Reconciler needs 3.11 or later.",
-        "Install it into a virtual environment of a newer Python: docs/how-to/install.md.",
+        "Install Reconciler into a virtual environment of a newer Python: docs/how-to/install.md.",
     )
 
 try:

@@ -57,7 +57,10 @@ def append_line(path: Path, line: bytes, clock: Clock, stopping: threading.Event
 
 
 def _what(path: Path, why: str | None) -> str:
-    return f"The ledger's head could not be added to the anchor file {path} ({why})."
+    return (
+        "Reconciler could not add the ledger's head (number and hash of its last entry) to the "
+        f"anchor file {path} ({why})."
+    )
 
 
 def _file_hint(path: Path) -> str:
@@ -112,8 +115,8 @@ def run_command(
     """
     name = command[0]
     hint = (
-        f"Run {name} by hand, with an anchor as its input. The command has to end with exit code "
-        f"0 within {LONGEST_SECONDS:g} s."
+        f"Run {name} by hand, and give it an anchor on its standard input. The command has to end "
+        f"with exit code 0 within {LONGEST_SECONDS:g} s."
     )
     kept = {key: value for key, value in environ.items() if not key.startswith(_OWN_VARIABLES)}
     try:
@@ -132,8 +135,7 @@ def run_command(
     code = _fed_and_awaited(process, line, stopping)
     if code is None:
         raise AnchorError(
-            f"The anchor command {name} did not end within {LONGEST_SECONDS:g} s, so Reconciler "
-            "killed it.",
+            f"The anchor command {name} did not end within {LONGEST_SECONDS:g} s, so Reconciler killed it.",
             hint,
         )
     if code != 0:

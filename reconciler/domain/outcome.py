@@ -68,14 +68,14 @@ MISSED_WEBHOOK: Final = {
 """The events by which Stripe tells the merchant of each outcome."""
 
 NEXT_STEP: Final = {
-    Outcome.INCOMPLETE: "Wait for the customer; show the next action and until when it can be done.",
-    Outcome.FAILED: "Tell the customer, offer another payment method and keep the same PaymentIntent.",
-    Outcome.PROCESSING: "Wait for as long as the payment method takes; do not ship yet.",
+    Outcome.INCOMPLETE: "Show the customer the next action and its deadline, and wait.",
+    Outcome.FAILED: "Tell the customer, and offer another payment method for the same PaymentIntent.",
+    Outcome.PROCESSING: "Do not ship yet: wait for as long as the payment method takes.",
     Outcome.AUTHORIZED: "Capture the money before the authorization ends.",
     Outcome.SUCCEEDED: "Fulfil the order.",
-    Outcome.CANCELED: "Release the order.",
+    Outcome.CANCELED: "Do not ship: cancel the order, and free its goods.",
     Outcome.REFUNDED: "Nothing: the money was given back.",
     Outcome.DISPUTED: "Answer the dispute in Stripe's dashboard before its deadline.",
-    Outcome.UNKNOWN: "Map this status in the configuration, or upgrade if Stripe has added it.",
+    Outcome.UNKNOWN: "Map this status in the configuration. If Stripe has added it, upgrade Reconciler.",
 }
 """What the merchant does next if a payment has this outcome."""

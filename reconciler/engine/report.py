@@ -120,7 +120,7 @@ class ReportLine:
 
 
 PAUSED_NOTE: Final = (
-    "Writes to this account's rows are paused: each correction that would have been made is recorded as a finding "
+    "Writes to this account's rows are paused. Reconciler records each correction as a finding "
     "with the reason paused. To write again, run: reconciler resume"
 )
 REFUSALS: Final = frozenset({Reason.REFUSED_BY_TABLE, Reason.NOT_KEPT_BY_TABLE})
@@ -215,7 +215,7 @@ class SweepReport:
                 is_refused = why == TABLE_REFUSED
                 self.refused += is_refused
                 self.waiting += not is_refused
-                text = f"{why}; again at {until:%Y-%m-%d %H:%M:%S}"
+                text = f"{why}; a sweep decides again at {until:%Y-%m-%d %H:%M:%S}"
                 self.add_line(ReportLine(DecisionKind.WAIT, match.intent.id, match.keys, why=text))
             case Correct(findings=findings):
                 if self.writing is not Writing.ROWS:

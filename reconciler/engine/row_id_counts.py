@@ -43,8 +43,8 @@ class RowIdCounts:
             )
         if self.without_intent:
             yield (
-                f"{_rows(self.without_intent)} a Checkout Session or charge that has no PaymentIntent, or that "
-                "Stripe does not know: Reconciler compares nothing there."
+                f"{_rows(self.without_intent)} a Checkout Session or charge that has no "
+                "PaymentIntent, or that Stripe does not know. Reconciler cannot compare them."
             )
 
 

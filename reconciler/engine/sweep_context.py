@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from reconciler.engine.due_rows import DueRows
 
 QUOTA_SHORT: Final = (
-    "This source may use a part of the 30-day read quota, and that part is too small now. Reads become available "
-    "again day by day."
+    "Too few reads are left for this source: its part of the 30-day read quota is nearly "
+    "spent. Reads become available again day by day."
 )
 SERVICE: Final = "service"
 """The name of the service as an actor. The hourly limit counts the corrections that were made in this name."""

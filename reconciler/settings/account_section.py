@@ -21,7 +21,10 @@ class AccountSection(Section):
     )
     holds_null: bool = Field(
         default=False,
-        description="Whether the rows whose column payments.account is NULL belong to this account too; one account at most.",
+        description=(
+            "Whether rows with NULL in the column payments.account belong to this account too. "
+            "At most one account may set it."
+        ),
     )
     key_file: KeyFile | None = Field(
         default=None,

@@ -70,7 +70,7 @@ def key_fault(key: str, origin: str) -> ConfigurationFault | None:
     if not key.isascii() or any(char.isspace() or not char.isprintable() for char in key):
         what = "the key has a space, or a character outside ASCII."
         return ConfigurationFault(
-            f"{origin}: {what}", "Copy the key again from Stripe's Dashboard."
+            f"{origin}: {what}", "Copy the key again from Stripe's dashboard."
         )
     return None
 

@@ -19,7 +19,7 @@ def _value(value: str) -> str:
     # Stripe keeps no empty value, and a person who writes a star means any value
     if value in ("", "*"):
         raise InvalidValueError(
-            "a value is compared letter by letter, and no PaymentIntent has this one.",
+            "no PaymentIntent can have this value, because values are compared letter by letter.",
             "If the key alone counts, name it in payments.metadata_keys.",
         )
     return value

@@ -61,7 +61,9 @@ class DueAboveSection(Section):
         description="The least money at stake, in minor units, such as 100000 for 1,000.00 EUR."
     )
     within: PositiveDuration = Field(
-        description="How long after its opening a finding with so much money is due."
+        description=(
+            "How long after its opening a person has to have settled a finding with so much money."
+        )
     )
 
 
@@ -71,15 +73,15 @@ class ReviewSection(Section):
     due: dict[SeverityName, PositiveDuration] = Field(
         default={Severity.CRITICAL: timedelta(days=1), Severity.WARNING: timedelta(days=7)},
         description=(
-            "How long after its opening a finding is due, by severity. A finding of a severity without a time has "
-            "no due date."
+            "By severity: how long after its opening a person has to have settled a finding. A "
+            "severity without a time has no due date."
         ),
     )
     due_above: tuple[DueAboveSection, ...] = Field(
         default=(),
         description=(
-            "How soon a finding with much money is due: tables of currency, amount and within. If several apply, "
-            "the shortest time counts."
+            "Shorter times for findings with much money: tables of currency, amount and within. If "
+            "several apply to a finding, the shortest time counts."
         ),
     )
     four_eyes_above: dict[Currency, Amount] = Field(

@@ -115,8 +115,8 @@ class PaymentsSection(Section):
     )
     link_description: bool = Field(
         default=False,
-        description="Whether a paid PaymentIntent whose metadata name no order is matched by its description: the whole "
-        "of it, trimmed, is the order, and the amount and the currency are those of the row; needs order.",
+        description="Whether a paid PaymentIntent is matched by its description if its metadata name no order. The whole "
+        "description, trimmed, has to be the order; amount and currency have to be those of the row. Needs order.",
     )
     metadata: dict[str, MetadataValue] = Field(
         default_factory=dict,
@@ -142,14 +142,14 @@ class PaymentsSection(Section):
     )
     write: dict[WriteOutcome, LocalStatus] = Field(
         default_factory=dict,
-        description='The local status to write for each outcome; an outcome without one is flagged for a person. "keep", for '
-        "failed and canceled only, lets rows stay that mean incomplete or failed.",
+        description='The local status to write for each outcome. An outcome without one is left to a person. "keep" (only for '
+        "failed and canceled) leaves rows as they are if they mean incomplete or failed.",
     )
 
     set: dict[WriteOutcome, dict[Column, SetValue]] = Field(
         default_factory=dict,
-        description='For each outcome the other columns that a correction to it writes: a value, or { sql = "…" } over the '
-        "row t.",
+        description='For each outcome, the other columns that a correction to it writes: each with a value, or { sql = "…" } '
+        "over the row t.",
     )
 
     @property
@@ -223,13 +223,13 @@ class LedgerSection(Section):
 
     anchor_file: AnchorFile | None = Field(
         default=None,
-        description="The file to which a line with account, seq, hash and at is added, for verify --anchor; an absolute path. "
-        "unset: none.",
+        description="The absolute path of a file to which Reconciler adds each anchor, as a line with "
+        "account, seq, hash and at, for verify --anchor. Unset: none.",
     )
     anchor_command: Command = Field(
         default=(),
-        description="A program and its arguments, started without a shell. It gets the same line as its standard input, and "
-        "is killed after 10 s; unset: none.",
+        description="A program and its arguments. Reconciler starts the program without a shell, gives it each anchor as a line on its "
+        "standard input, and kills it if it runs longer than 10 s. Unset: none.",
     )
 
     @property
@@ -281,7 +281,7 @@ class SweepSection(Section):
 
     horizon: PositiveDuration = Field(
         default=timedelta(days=30),
-        description="The age after which an open payment is no longer polled, and how far back a window reaches.",
+        description="The age after which open payments are no longer polled, and how far back a window sweep reads.",
     )
 
 
@@ -319,8 +319,8 @@ class ServiceSection(Section):
     )
     hosts: tuple[HostName, ...] = Field(
         default=(),
-        description="Further host names that the port answers to, beside this machine's loopback and the host of listen, "
-        "such as the name by which Prometheus asks for it; any other name gets 421.",
+        description="Further host names that the port answers to, such as the name that Prometheus uses. It also answers to this "
+        "machine's loopback and to the host of listen. A request with any other name gets 421.",
     )
 
 

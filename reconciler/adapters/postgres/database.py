@@ -33,8 +33,8 @@ DEFAULT_PREPARE: Final = 5
 _PREPARE_OPTION: Final = "prepare_threshold="
 TIMEOUTS: Final = "-c lock_timeout=5s -c statement_timeout=60s"
 _URL_HINT: Final = (
-    "Write it as postgresql://user@host:5432/shop, with @, : and / in a password percent-encoded,"
-    " or as host=... dbname=...; postgresql:///shop?host=/folder is a local socket."
+    "Write it as postgresql://user@host:5432/shop or as host=... dbname=... In a password, write @ as %40, : as %3A "
+    "and / as %2F. For a local socket, write postgresql:///shop?host=/folder."
 )
 
 
@@ -250,7 +250,8 @@ class Database:
             # if the server itself is unavailable, that is the error to raise
             connect(self._dsn).close()
             raise DatabaseUnavailableError(
-                f"All database connections were in use while {doing}.", "Run fewer sweeps at once."
+                f"All database connections of this process were in use while Reconciler was {doing}.",
+                "Run fewer sweeps at once.",
             ) from None
         except psycopg.Error as error:
             raise mapped(error, doing) from None

@@ -26,10 +26,7 @@ _MISSING: Final = (
     "If this name is in the schema reconciler, run reconciler migrate. If it is in your own "
     "schema, correct [payments]. reconciler doctor checks both."
 )
-_PRIVILEGE: Final = (
-    "Grant the missing privilege, or connect as a role that has it. reconciler doctor prints the "
-    "GRANT to run."
-)
+_PRIVILEGE: Final = "Grant the missing privilege, or connect as a role that has it. reconciler doctor prints the GRANT to run."
 _AGAIN: Final = "Nothing was written. Try again."
 _REACH: Final = "Check that the server runs and that DATABASE_URL (or [database] url) leads to it."
 
@@ -78,31 +75,37 @@ def mapped(error: psycopg.Error, doing: str) -> ReconcilerError:
     """Reconciler's error for one of psycopg's. ``doing`` completes "while" in its message."""
     for kind, words in _BUSY.items():
         if isinstance(error, kind):
-            return DatabaseBusyError(f"PostgreSQL was busy while {doing}: {words}.", _AGAIN)
+            return DatabaseBusyError(
+                f"PostgreSQL was busy while Reconciler was {doing}: {words}.", _AGAIN
+            )
     for kind, words in _UNAVAILABLE.items():
         if isinstance(error, kind):
-            return DatabaseUnavailableError(f"PostgreSQL was lost while {doing}: {words}.", _REACH)
+            return DatabaseUnavailableError(
+                f"Reconciler lost its connection to PostgreSQL while {doing}: {words}.", _REACH
+            )
     if isinstance(error, errors.ReadOnlySqlTransaction):
         return DatabaseUnavailableError(
-            f"PostgreSQL is read-only while {doing}.",
-            "The server is a standby, or default_transaction_read_only is on. Connect to the "
-            "primary server.",
+            f"PostgreSQL is read-only: it refused a write while Reconciler was {doing}.",
+            "The server is a standby, or default_transaction_read_only is on. Connect to the primary server.",
         )
     for kind, hint in _NAMED.items():
         if isinstance(error, kind):
             said = _first_line(error) or "a name is unknown, or a privilege is missing"
             return DatabaseRefusedError(
-                f"PostgreSQL refused a statement while {doing}: {said}.", hint
+                f"PostgreSQL refused a statement while Reconciler was {doing}: {said}.", hint
             )
 
     # an error without a SQLSTATE comes from libpq: the connection broke before the server could answer
     if error.sqlstate is None and isinstance(
         error, psycopg.OperationalError | psycopg.InterfaceError
     ):
-        return DatabaseUnavailableError(f"PostgreSQL was lost while {doing}.", _REACH)
+        return DatabaseUnavailableError(
+            f"Reconciler lost its connection to PostgreSQL while {doing}.", _REACH
+        )
     if error.sqlstate is not None and error.sqlstate.startswith(_SERVER_FAILURES):
         return DatabaseUnavailableError(
-            f"PostgreSQL was lost while {doing} ({error.sqlstate}).", _REACH
+            f"Reconciler lost its connection to PostgreSQL while {doing} ({error.sqlstate}).",
+            _REACH,
         )
     return lease_lost() if error.sqlstate == LEASE_LOST else _refused_row(error, doing)
 
@@ -129,8 +132,7 @@ def connection_error(error: psycopg.Error, address: str) -> ReconcilerError:
     if _LOGIN_REFUSED.search(text):
         return DatabaseRefusedError(
             what,
-            "Correct DATABASE_URL (or [database] url), or create the role or the database "
-            "that it names.",
+            "Correct DATABASE_URL (or [database] url), or create the role or the database that it names.",
         )
     return DatabaseUnavailableError(what, _REACH)
 
@@ -139,19 +141,18 @@ def _refused_row(error: psycopg.Error, doing: str) -> ReconcilerError:
     """The error for a refused value or write: a constraint, a trigger, a type. It repeats names and no value."""
     diag = error.diag
     names = [name for name in (diag.schema_name, diag.table_name, diag.column_name) if name]
-    on = f" on {'.'.join(names)}" if names else ""
-    constraint = f" by {diag.constraint_name}" if diag.constraint_name else ""
+    on = f" for {'.'.join(names)}" if names else ""
+    constraint = f" (constraint {diag.constraint_name})" if diag.constraint_name else ""
     code = f"{type(error).__name__} {error.sqlstate or ''}".strip()
     if (error.sqlstate or "").startswith(OF_VALUE):
         return ValueFailedError(
-            f"PostgreSQL could not store or compute a value{on}{constraint} while {doing} "
-            f"({code}).",
-            "Nothing was written. The server's log has the details; reconciler doctor names the rows for which an SQL text of"
-            " [payments] fails.",
+            f"PostgreSQL could not store or compute a value{on}{constraint} while Reconciler was {doing} ({code}).",
+            "Nothing was written. The server's log has the details. If an SQL text of [payments] "
+            "fails, reconciler doctor names the rows.",
         )
     return RowRefusedError(
-        f"PostgreSQL refused a value or a write{on}{constraint} while {doing} ({code}).",
-        "Nothing was written. The server's log has the details; a trigger or constraint of the table may forbid it.",
+        f"PostgreSQL refused a value or a write{on}{constraint} while Reconciler was {doing} ({code}).",
+        "Nothing was written. A trigger or constraint of the table may forbid the write: see the server's log.",
     )
 
 

@@ -166,7 +166,7 @@ class ErrorAnswer:
         status = self.answer.status
         if self.error is None:
             return StripeRequestError(
-                f"The server that answered for {what} with status {status} is not Stripe.",
+                f"A server that is not Stripe answered the request for {what}, with status {status}.",
                 "Check stripe.api_base and any proxy.",
             )
         return StripeRequestError(
@@ -191,10 +191,7 @@ class ErrorAnswer:
 def permission_hint(permission: str) -> str:
     """How to give the key a missing permission."""
     resource = RESOURCES.get(permission, permission)
-    return (
-        f"Give the restricted key Read on {resource} ({permission}) under Developers > API keys "
-        "in Stripe's dashboard."
-    )
+    return f"Give the restricted key Read on {resource} ({permission}) under Developers > API keys in Stripe's dashboard."
 
 
 def retry_after(answer: HttpAnswer) -> float:

@@ -184,7 +184,7 @@ class StripeGateway:
             return MissingIntent(intent_id, seen_at, request_id, other_mode=refusal.other_mode)
 
         send = partial(self._sender.get_by_sdk, f"{_INTENTS}/{intent_id}", params)
-        what = f"payment intent {intent_id}"
+        what = f"PaymentIntent {intent_id}"
         return self._reader.read(Read(Endpoint.RETRIEVE, what, send, parse, excuse))
 
     def list_intents(self, created: TimeRange, after: str | None = None) -> IntentPage:
@@ -192,7 +192,7 @@ class StripeGateway:
         params = list_parameters(created, after) | {"expand": ["data.latest_charge"]}
         parse = partial(parse_intent_page, after=after, translator=self._translator)
         send = partial(self._sender.get_directly, _INTENTS, params)
-        return self._reader.read(Read(Endpoint.LIST, "a page of payment intents", send, parse))
+        return self._reader.read(Read(Endpoint.LIST, "a page of PaymentIntents", send, parse))
 
     def list_events(
         self, created: TimeRange, types: Sequence[str], after: str | None = None

@@ -75,7 +75,9 @@ def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
     is_repairable = b"\\" not in data or data.count(b"\\") <= MOST_ESCAPES
     if b"\\u0000" in data:
         if not is_repairable:
-            raise malformed_answer("the answer has more escaped characters than any of Stripe's")
+            raise malformed_answer(
+                "the answer has more escaped characters than Stripe's answers ever have"
+            )
         data = _NUL.sub(_without_nul, data)
 
     # almost no body has half of a pair, so the repair comes only after a failure
@@ -100,7 +102,7 @@ def _raise_if_too_many_values(data: bytes) -> None:
     for found in _TEXT_OR_VALUE.finditer(data):
         count += found[0] in b",[{"
         if count > MOST_VALUES:
-            raise malformed_answer("the answer has more values than any of Stripe's")
+            raise malformed_answer("the answer has more values than Stripe's answers ever have")
 
 
 def _decode(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
@@ -262,10 +264,12 @@ def next_cursor(
         raise malformed_answer("the page is empty, but says that more follows")
     last = read[-1]
     if isinstance(last, UnreadableItem) and not last.has_id:
-        raise malformed_answer("the page's last object has no readable id to continue from")
+        raise malformed_answer(
+            "the page's last object has no readable id, so Reconciler cannot request the next page"
+        )
     cursor = last.name if isinstance(last, UnreadableItem) else last.id
     if cursor == after:
-        raise malformed_answer("the list names the page just read as the next page")
+        raise malformed_answer("the list names the page that was just read as the next page")
     return cursor
 
 
@@ -281,6 +285,5 @@ def broken_promise(what: str, field: str) -> MalformedAnswerError:
     """The error for one object that has a fault in a field. Stripe would only send it again."""
     return MalformedAnswerError(
         f"Stripe's answer about {what} differs from Stripe's API reference at {field}.",
-        "Reconciler changed nothing because of this answer. If the error repeats, ask Stripe, or "
-        "report it as a bug.",
+        "Reconciler changed nothing because of this answer. If the error repeats, ask Stripe, or report it as a bug.",
     )

@@ -76,7 +76,7 @@ class Lookups:
         def parse(answer: HttpAnswer, after: str | None) -> ListPage[Charge]:
             return parse_charge_page(answer, after, self.translator)
 
-        what = f"the charges of payment intent {intent_id}"
+        what = f"the charges of PaymentIntent {intent_id}"
         read = partial(
             self._page, Endpoint.CHARGES, "/v1/charges", {"payment_intent": intent_id}, what, parse
         )
@@ -175,14 +175,13 @@ class Lookups:
                 raise SearchRefusedError(
                     f"Stripe offers no search to this account{refusal.quote()}, so Reconciler "
                     "cannot search for the PaymentIntents of an order.",
-                    "Stripe offers no search to merchants in India. Reconciler sets a row of an "
-                    "order to failed or canceled only if it knows every other PaymentIntent of "
-                    "the order.",
+                    "Stripe offers no search to merchants in India. Reconciler sets a row of an order to failed or "
+                    "canceled only if it knows every other PaymentIntent of the order.",
                 )
             return None
 
         send = partial(self.sender.get_by_sdk, "/v1/payment_intents/search", params)
-        what = "a search for payment intents"
+        what = "a search for PaymentIntents"
         return self.reader.read(Read(Endpoint.SEARCH, what, send, parse, excuse))
 
     def _one(self, path: str, requested: Requested, parse: Callable[[HttpAnswer], T]) -> T | None:
@@ -237,5 +236,5 @@ def _every_page(
             return tuple(items.values())
     raise MalformedAnswerError(
         f"Stripe's list of {what} does not end.",
-        "Look in Stripe's dashboard whether the payment has so many. If it does not, try again.",
+        "Look in Stripe's dashboard how many of them the payment has. If there are few, try again.",
     )

@@ -99,7 +99,7 @@ def parse_intent(
     answer: HttpAnswer, seen_at: datetime, *, intent_id: str, translator: Translator
 ) -> Intent:
     """The intent that was requested, and no other."""
-    requested = Requested("payment intent", "payment_intent", intent_id)
+    requested = Requested("PaymentIntent", "payment_intent", intent_id)
     return parse_object(
         answer,
         _INTENT,
@@ -142,7 +142,7 @@ def parse_intent_page(
     by_id = {item.id: item for item in read if not isinstance(item, UnreadableItem)}
     intents = tuple(by_id.values())
     if any(older.created > newer.created for newer, older in pairwise(intents)):
-        raise malformed_answer("the page is not in the order of newest first")
+        raise malformed_answer("the page does not list the newest objects first")
 
     return IntentPage(
         intents=intents,
@@ -212,7 +212,7 @@ def parse_search_page(
     # the answer may say that more follows, and must then say where
     next_page = found.next_page if found.has_more else None
     if found.has_more and (not next_page or next_page == page):
-        raise malformed_answer("the search names the page just read as the next page")
+        raise malformed_answer("the search names the page that was just read as the next page")
 
     raise_if_too_many(found.data)
     items = [read_item(raw, number, _FOUND_INTENT) for number, raw in enumerate(found.data, 1)]

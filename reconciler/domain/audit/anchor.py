@@ -68,10 +68,7 @@ class AnchorVerdict:
         if self.anchor is None:
             return ""
         if self.anchor.seq > self.ends_at:
-            fact = (
-                f"an anchor names entry {self.anchor.seq}, but the ledger ends at entry "
-                f"{self.ends_at}"
-            )
+            fact = f"an anchor names entry {self.anchor.seq}, but the ledger ends at entry {self.ends_at}"
         else:
             fact = f"entry {self.anchor.seq} has another hash than its anchor"
         if self.state is AnchorState.RESTORED:
@@ -94,7 +91,7 @@ class Anchors:
         digest = bytes.fromhex(anchor.hash)
         if len(digest) != _HASH_BYTES or not 0 < anchor.seq < 2**63:
             raise ValueError(
-                "this is no anchor: it needs an entry's number and a hash of 64 hexadecimal digits"
+                "this is not an anchor: an anchor has the number of an entry and a hash of 64 hexadecimal digits"
             )
         self._numbers.append(anchor.seq)
         self._times.append(

@@ -121,16 +121,24 @@ def first_break(
                 return fault
             if has_role and entry.role is None:
                 # the function that writes the ledger names the role in every entry
-                what = "the entry names no role, but the entry before does"
+                what = "the entry does not name the database role that wrote it, but the entry before it does"
                 return ChainBreak(account, entry.seq, what)
             prev, seq, has_role = entry.hash, entry.seq, entry.role is not None
     except UnreadableEntryError as error:
         return _missing(account, seq, error.seq) or ChainBreak(account, error.seq, error.what)
 
     if head is None:
-        return None if seq == 0 else ChainBreak(account, seq, "the chain has no head")
+        return (
+            None
+            if seq == 0
+            else ChainBreak(
+                account,
+                seq,
+                "the chain has entries, but the table of heads does not name its last one",
+            )
+        )
     if head != (seq, prev):
-        what = f"the head names entry {head[0]}, but the chain ends at entry {seq}"
+        what = f"the table of heads names entry {head[0]} as the last one, but the chain ends at entry {seq}"
         return ChainBreak(account, seq + 1, what)
     return None
 
@@ -149,7 +157,7 @@ def _fault(entry: Entry, account: str, seq: int, prev: str, *, is_whole: bool) -
         return missing
     if entry.prev != prev:
         return ChainBreak(
-            account, entry.seq, "the entry does not name the hash of the entry before"
+            account, entry.seq, "the entry does not hold the hash of the entry before it"
         )
     if is_whole:
         return None
@@ -165,9 +173,7 @@ def _fault(entry: Entry, account: str, seq: int, prev: str, *, is_whole: bool) -
         )
     except (ValueError, TypeError, RecursionError):
         # such as text that is not UTF-8
-        return ChainBreak(
-            account, entry.seq, "the entry's content cannot be written in the form that is hashed"
-        )
+        return ChainBreak(account, entry.seq, "no hash can be computed from the entry's content")
     if entry.hash != recomputed:
         return ChainBreak(account, entry.seq, "the entry does not match its hash: it was changed")
     return None

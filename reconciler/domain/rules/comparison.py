@@ -112,7 +112,7 @@ def parts_agree_with_refund(rows: Sequence[Payment], received: int, refunded: in
 
 
 ORDER_MAY_CHANGE: Final = "another PaymentIntent of the same order can still be paid"
-REFUND_MAY_COME: Final = "the row became refunded less than the grace ago"
+REFUND_MAY_COME: Final = "the row was set to refunded only recently (within corrections.grace)"
 
 
 @dataclass(frozen=True, slots=True)

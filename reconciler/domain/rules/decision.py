@@ -28,7 +28,7 @@ EVENTS_KEPT: Final = timedelta(days=30)
 ORDER_LATER: Final = timedelta(days=1)
 """By then a sweep of a range of time has listed every intent of the order."""
 WHY_ORDER_LATER: Final = (
-    "a sweep of kind window has to show first whether the order's row belongs to this PaymentIntent"
+    "a sweep of kind window must first show whether the order's row belongs to this PaymentIntent"
 )
 
 

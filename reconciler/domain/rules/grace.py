@@ -37,14 +37,17 @@ def wait_for_webhook(
     if newest_event is not None and newest_event >= intent.seen_at:
         return Wait(
             newest_event + pause,
-            "Stripe answered before the newest event of this PaymentIntent, or in the same second",
+            "Reconciler read the PaymentIntent before its newest event, or in the same second",
         )
 
     changed_at = intent.changed_at
     if newest_event is not None:
         changed_at = max(changed_at, newest_event)
     if now - changed_at < rules.grace:
-        return Wait(changed_at + pause, "the PaymentIntent changed less than the grace ago")
+        return Wait(
+            changed_at + pause,
+            "the PaymentIntent changed only recently (within corrections.grace)",
+        )
     return None
 
 

@@ -74,7 +74,7 @@ _BY_KIND: Final = {
         f"{ACCEPT} --row KEY",
     ),
     Kind.PAID_BY_OTHER_INTENT: (
-        "The customer paid with another PaymentIntent. Accept Stripe's side: the row gets its id and outcome.",
+        "The customer paid with another PaymentIntent. Accept Stripe's side: the row gets that id and its outcome.",
         ACCEPT,
     ),
     Kind.REFUND_MISSING: (
@@ -97,13 +97,13 @@ _BY_KIND: Final = {
         "The order was paid twice. Refund one of the payments in Stripe's dashboard; then resolve the discrepancy.",
         NOTE,
     ),
-    Kind.CAPTURE_EXPIRING: ("Capture the money now, or release it: the authorization ends.", None),
+    Kind.CAPTURE_EXPIRING: ("Capture or release the money now: the authorization ends soon.", None),
     Kind.OVERDUE: (
         "Ask the customer or Stripe why the payment is still open: its payment method rarely takes so long.",
         NOTE,
     ),
     Kind.EXHAUSTED: (
-        "Decide by hand: the payment is older than sweep.horizon, and still open at Stripe.",
+        "Decide by hand: the payment is still open at Stripe, but too old to be polled (sweep.horizon).",
         NOTE,
     ),
     Kind.PARTIALLY_FUNDED: (
@@ -114,11 +114,11 @@ _BY_KIND: Final = {
 _BY_REASON: Final = {
     Reason.NO_LOCAL_VALUE: ("Add the outcome to [payments.write], and sweep with --apply.", APPLY),
     Reason.NOT_READABLE: (
-        "Correct the row, or the SQL text of [payments] that fails for it: let it give NULL for such a row.",
+        "Correct the row. Or correct the SQL text of [payments] that fails for this row, so that it gives NULL.",
         "doctor",
     ),
     Reason.ORDER_PAID: (
-        "Do not release the order: look at the order's other payment first; then correct the row.",
+        "Do not cancel the order yet. Look at the order's other payment first, and then correct the row.",
         NOTE,
     ),
     Reason.OTHER_INTENT_OPEN: (
@@ -150,7 +150,7 @@ _BY_REASON: Final = {
         APPLY,
     ),
     Reason.REVERTED: (
-        "Nothing: a person undid this correction. To have it made after all, open the discrepancy again.",
+        "Nothing: a person undid this correction. To make the correction after all, open the discrepancy again.",
         "reopen {id}",
     ),
 }
@@ -198,7 +198,7 @@ def next_step(
 
 def _text_if_agreed(match: Match, intent: Intent | MissingIntent) -> str:
     if isinstance(intent, MissingIntent) or not match.payments:
-        return "Nothing: no row of your table is concerned."
+        return "Nothing: this is about no row of your table."
     if intent.outcome.is_open:
         return f"Nothing to correct: both sides agree. {NEXT_STEP[intent.outcome]}"
     return "Nothing: both sides agree."

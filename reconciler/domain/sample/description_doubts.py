@@ -28,8 +28,9 @@ def description_doubts(descriptions: Sequence[str], orders: Collection[str]) -> 
     if part.share < SELDOM:
         yield Doubt(
             False,
-            f"of the newest paid PaymentIntents without an order in the metadata, {part} have a description that "
-            "is an order of the table: link_description matches nearly none",
+            "payments.link_description matches nearly no PaymentIntent. Of the newest paid "
+            f"PaymentIntents without an order in the metadata, {part} have an order of the table as "
+            "their description",
             "Remove payments.link_description, or set payments.order to the column that holds the same text as the "
             "descriptions.",
         )

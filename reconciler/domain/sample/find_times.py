@@ -84,7 +84,7 @@ def _unless_empty(table: SampledTable, found: Found) -> Found:
     empty = rows - len(table.present(found.column))
     if not found.is_sure or empty <= (1 - SHARE) * rows:
         return found
-    why = f"it is empty in {Agreement(rows, empty)} sampled rows, which sweeps over a range of time leave out"
+    why = f"it is empty in {Agreement(rows, empty)} sampled rows, and a sweep over a range of time leaves these rows out"
     return replace(found, why_not=why)
 
 

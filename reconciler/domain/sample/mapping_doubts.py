@@ -62,8 +62,8 @@ def amount_doubts(
     turned = Agreement(len(compared), sum(_agrees(pair, other) for pair in compared))
     if turned.is_sure(FEW) and agreeing < HALF * len(compared):
         what = (
-            f"read in {mapping.amount_unit} units, the amounts differ from Stripe's; read in {other} units, they "
-            f"agree in {turned} compared rows"
+            f"the amounts differ from Stripe's if they are in {mapping.amount_unit} units; they "
+            f"agree in {turned} compared rows if they are in {other} units"
         )
         yield Doubt(True, what, f'Set amount_unit = "{other}".')
     elif len(compared) >= FEW and not agreeing and not turned.agreeing:
@@ -129,7 +129,7 @@ def status_doubts(
         lines = [
             f'"{one.word}" = "{one.outcome.value}"' for one in known if one.is_sure and one.outcome
         ]
-        sure = f" By Stripe's side of these rows, write: {', '.join(lines)}." if lines else ""
+        sure = f" By what Stripe says about these rows, write: {', '.join(lines)}." if lines else ""
         yield Doubt(
             False,
             f"statuses that are not mapped: {counts} (of {len(payments):,} sampled rows). Each row with such a "
@@ -194,7 +194,7 @@ def metadata_doubts(intents: Sequence[Intent], rules: Rules) -> Iterator[Doubt]:
         }
         yield Doubt(
             False,
-            f"{part} newest PaymentIntents have the metadata {wanted}: a PaymentIntent that has neither this metadata nor a"
-            " row is never reported",
+            f"only {part} newest PaymentIntents have the metadata {wanted}. Reconciler never "
+            "reports a PaymentIntent that has neither this metadata nor a row",
             f"Remove {' and '.join(sorted(keys))}, unless other applications make most payments of this Stripe account.",
         )

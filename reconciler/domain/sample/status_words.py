@@ -115,7 +115,9 @@ def meaning(word: str, stripe: Mapping[Outcome, int]) -> WordMeaning:
         # a declined attempt leaves an open payment as open as it was
         unpaid = stripe[top] + stripe.get(Outcome.FAILED, 0)
         counts = f"at Stripe, {unpaid:,} of {compared:,} rows are unpaid, and {compared - unpaid:,} are not"
-        few = f"{counts}: if this status means an open payment, the others lost their webhooks"
+        few = (
+            f"{counts}. If this status means an open payment, the webhooks of the others were lost"
+        )
     return WordMeaning(word, usual or top, stripe, False, few)
 
 

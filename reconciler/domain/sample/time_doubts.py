@@ -41,8 +41,9 @@ def created_doubts(
         return
     part = Agreement(len(offsets), len(far))
     what = (
-        f"created is more than an hour from Stripe's time in {part} compared rows (median: "
-        f"{timedelta(seconds=median(far))}): a sweep over a range of time examines the wrong range"
+        f"created differs from Stripe's time by more than an hour in {part} compared rows "
+        f"(median: {timedelta(seconds=median(far))}): a sweep over a range of time examines the "
+        "wrong range"
     )
     yield Doubt(False, what, _hint(far, pairs, mapping))
 

@@ -156,8 +156,8 @@ def _write(
             return written
     except RowMovedError:
         raise DatabaseBusyError(
-            f"row {key} is locked, has changed or holds another intent, or another row holds the intent:"
-            " nothing was written.",
+            f"nothing was written to row {key}: it is locked, it has changed or holds another "
+            "PaymentIntent, or another row holds this one.",
             "Check the row with reconciler explain, and try again.",
         ) from None
 
@@ -176,7 +176,7 @@ def _answer(transaction: PageTransaction, request: AcceptanceRequest, written: A
     """Answer the request in the transaction of its write. Raises AcceptanceAnsweredError, which takes the write back."""
     if not transaction.answer_acceptance(request.id, redact(" ".join(written.lines))):
         raise AcceptanceAnsweredError(
-            f"request {request.id} of {request.asked_by} is answered already: nothing was written."
+            f"request {request.id} of {request.asked_by} has an answer already: nothing was written."
         )
 
 
@@ -198,7 +198,7 @@ def _row_to_write(again: Loaded, discrepancy: Discrepancy, acceptance: Acceptanc
     paid = next((row for row in others if row.outcome is Outcome.SUCCEEDED), None)
     if paid is not None:
         raise AnotherRowPaidError(
-            f"row {paid.key} holds {intent.id} too and says that it was paid.",
+            f"row {paid.key} holds {intent.id} too, and its status says paid.",
             "Correct the rows by hand and resolve the discrepancy with a note.",
         )
     if payment.outcome is outcome and payment.payment_intent == intent.id:
@@ -208,8 +208,8 @@ def _row_to_write(again: Loaded, discrepancy: Discrepancy, acceptance: Acceptanc
         )
     if payment.stored_id is not None and payment.payment_intent != intent.id:
         raise CannotAcceptError(
-            f"row {key} holds a Checkout Session, a charge or a client secret, which is never replaced:"
-            f" {intent.id} cannot be written to it.",
+            f"row {key} holds a Checkout Session, a charge or a client secret, and Reconciler never "
+            f"replaces these: {intent.id} cannot be written to it.",
             "Correct the row by hand and resolve the discrepancy with a note.",
         )
     _raise_if_amount_differs(payment, acceptance)

@@ -28,7 +28,7 @@ def request_again(account: OpenAccount, request: SweepRequest) -> SweepRequest:
     intents = discrepancies.reverted_intents(request.again)
     if not intents:
         raise UsageError(
-            f"sweep {request.again} of account {account.name} has no correction that is undone now.",
+            f"sweep {request.again} of account {account.name} has no correction that a person has undone.",
             "List the undone corrections (reason reverted): reconciler discrepancies --state open",
         )
     return replace(request, intents=intents)

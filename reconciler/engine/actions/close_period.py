@@ -145,7 +145,7 @@ def _changed_meanwhile() -> CloseRefusedError:
     return CloseRefusedError(
         Refusal.CHANGED_MEANWHILE,
         "in the meantime, another person has prepared, signed or opened the period.",
-        "See who, and when, with: reconciler close PERIOD --show",
+        "To see who and when, run: reconciler close PERIOD --show",
     )
 
 
@@ -207,7 +207,8 @@ def sign(ledger: PeriodLedger, period: Period, now: datetime, closer: Closer) ->
     if prepared.person == person and closer.signing.needs_four_eyes(prepared.figures):
         raise CloseRefusedError(
             Refusal.SAME_PERSON,
-            f"{person} has prepared the period, and the period has more money than review.four_eyes_above.",
+            f"{person} has prepared the period and may not sign it too: the period has more money "
+            "than review.four_eyes_above.",
             "Another person has to sign the period.",
         )
     figures = _checked_figures(ledger, period, prepared.cutoff, now)
@@ -222,7 +223,7 @@ def sign(ledger: PeriodLedger, period: Period, now: datetime, closer: Closer) ->
         raise CloseRefusedError(
             Refusal.UNEXPLAINED_ABOVE_MATERIALITY,
             f"the unexplained money is more than review.materiality allows, in {', '.join(above).upper()}.",
-            "See the unexplained money with: reconciler statement PERIOD",
+            "To see the unexplained money, run: reconciler statement PERIOD",
         )
     return _add(
         ledger,
@@ -244,7 +245,7 @@ def reopen_period(ledger: PeriodLedger, period: Period, closer: Closer, note: st
     steps = _seen_steps(ledger, period, closer)
     if not steps or steps[-1].action is Action.PERIOD_REOPENED:
         raise CloseRefusedError(
-            Refusal.NOT_CLOSED, "the period is neither prepared nor signed: it is open."
+            Refusal.NOT_CLOSED, "the period is open already: no person has prepared or signed it."
         )
     last = steps[-1]
     return _add(
@@ -292,7 +293,7 @@ def _checked_figures(
         raise CloseRefusedError(
             Refusal.LEDGER_BROKEN,
             f"entry {broken.seq} of the ledger is not intact: {broken.what}.",
-            "See what else is wrong with: reconciler verify",
+            "To see what else is wrong, run: reconciler verify",
         )
     return figures_of(statement, _late_facts(ledger, statement))
 

@@ -43,9 +43,9 @@ def with_refusal(found: Explanation, one: Discrepancy, named_account: str | None
         standing=one,
         rule=f"{found.rule} But {_refusal_text(one)}",
         next_step=NextStep(
-            "The owner of the table has to act: change the row, or the rule that refuses the write. Until a sweep has"
-            f" written it, your application does not know of the payment. A sweep of everything {tried}; this command"
-            " tries at once.",
+            "The owner of the table has to act: change the row, or the rule that refuses the "
+            "write. Until a sweep has written the correction, your application does not know of "
+            f"the payment. A sweep of all payments {tried}; this command tries at once.",
             f"reconciler sweep --apply --payment-intent {found.match.intent.id}{account}",
         ),
     )

@@ -96,7 +96,7 @@ def _attempt(
         requests.refuse(request.id, why)
         return AttemptedRequest(request, RequestOutcome.REFUSED, why)
     except FactNeededError as needed:
-        why = f"To decide, Reconciler needs from Stripe what was not read: {needed.question.value}."
+        why = f"To decide, Reconciler needs a fact from Stripe that it could not read: {needed.question.value}."
         requests.refuse(request.id, why)
         return AttemptedRequest(request, RequestOutcome.REFUSED, why)
     except (DatabaseUnavailableError, LeaseLostError, StoppedError):

@@ -19,8 +19,8 @@ def step_after_failure(local: LocalSide, error: ReconcilerError, again: str) -> 
         text = "Reconciler may not read Stripe's side: correct the key or the configuration first."
         return NextStep(f"{text} {stored}", "reconciler doctor")
     text = (
-        "Decide nothing about the money yet, because Stripe's side is not known. Wait a minute and ask again, or look at"
-        " the payment in Stripe's dashboard. reconciler status says whether the service has the same trouble."
+        "Decide nothing about the money yet, because Stripe's side is not known. Wait a minute and ask again, or "
+        "look at the payment in Stripe's dashboard. reconciler status says whether the service has the same problem."
     )
     return NextStep(f"{text} {stored}", again)
 
@@ -29,25 +29,28 @@ def step_without_intent(local: LocalSide) -> NextStep:
     """What to do if nothing says which PaymentIntent it is, so that Stripe was not asked about one."""
     named, stored = local.named, _stored_text(local)
     if named.looked_up is not None:
-        text = f"Look for {named.looked_up} in Stripe's dashboard: it belongs to no PaymentIntent, so nothing was paid by it."
+        text = (
+            f"Look for {named.looked_up} in Stripe's dashboard: it belongs to no PaymentIntent, so "
+            "nothing was paid with it."
+        )
         return NextStep(f"{text} {stored}")
     foreign = _foreign_text(named)
     if foreign is not None:
         text = (
-            f'The row holds "{redact(foreign)[:60]}", which is no PaymentIntent, Checkout Session or charge. Look it up where'
-            " it comes from. If such rows are no payments with Stripe, doctor proposes how to leave them out."
+            f'The row holds "{redact(foreign)[:60]}", which is no PaymentIntent, Checkout Session '
+            "or charge. Search for it in the system that it comes from. If such rows are no "
+            "payments with Stripe, doctor proposes how to leave them out."
         )
         return NextStep(f"{text} {stored}", "reconciler doctor")
     if _has_row_of_no_account(named):
-        text = (
-            "Add the account of the row to [[accounts]], so that its Stripe account can be asked."
-        )
+        text = "Add the account of the row to [[accounts]], so that Reconciler can ask its Stripe account."
         return NextStep(f"{text} {stored}", "reconciler doctor")
     orders = dict.fromkeys(row.payment.order for row in named.rows if row.payment.order)
     name = f"the order {', '.join(orders)}" if orders else "the customer's e-mail address"
     text = (
-        f"Search Stripe's dashboard for {name} and the amount. If a payment is there, explain its PaymentIntent (pi_…);"
-        " if none is, nothing was paid through Stripe."
+        f"Search Stripe's dashboard for {name} and the amount. If a payment is there, run "
+        "reconciler explain with its PaymentIntent (pi_…). If no payment is there, nothing was "
+        "paid through Stripe."
     )
     return NextStep(f"{text} {stored}")
 

@@ -134,7 +134,7 @@ def _of_service(status: AccountStatus) -> Iterator[Remark]:
     if lease.since is not None and lease.holder is None:
         yield Remark(
             StatusLevel.WARNING,
-            "no service holds the lease on the account; one held it before",
+            "no service works on the account now, and one did before (no process holds the lease)",
             # after an error the doctor says why; after a clean stop there is nothing to find
             RUN if lease.error is None else DOCTOR,
         )
@@ -169,8 +169,8 @@ def _of_outbox(outbox: OutboxStatus, expected: Expectations) -> Iterator[Remark]
     # a given-up row is never delivered by itself, so a person has to act
     if outbox.given_up:
         what = (
-            f"{outbox.given_up} outbox rows were given up, {outbox.waiting} outbox rows wait, the oldest for "
-            f"{duration_text(age)}{why}"
+            f"{outbox.given_up} outbox rows were given up. {outbox.waiting} outbox rows wait, the "
+            f"oldest for {duration_text(age)}{why}"
         )
         yield Remark(StatusLevel.CRITICAL, what, OUTBOX)
     elif expected.delivers and deliveries_fail(outbox, age):
@@ -181,7 +181,7 @@ def _of_outbox(outbox: OutboxStatus, expected: Expectations) -> Iterator[Remark]
         what = f"deliveries to your endpoint{host} have failed since {begin}: {wait}{why}; see {DELIVERY_PAGE}"
         yield Remark(StatusLevel.WARNING, what)
     elif expected.delivers and age > UNDELIVERED.total_seconds():
-        what = f"{outbox.waiting} outbox rows are not delivered, the oldest for {duration_text(age)}{why}"
+        what = f"{outbox.waiting} outbox rows are not delivered; the oldest has waited for {duration_text(age)}{why}"
         yield Remark(StatusLevel.WARNING, what, OUTBOX)
 
 

@@ -153,7 +153,7 @@ class PageChanges:
         written = {write.payment.key for write in self._writes}
         if not written.isdisjoint(payment.key for payment in decision.payments):
             # a second write would be a second ledger entry and a second event for one change
-            why = "another correction in the same transaction already writes its row"
+            why = "another correction of the same page already writes this row"
             self._rechecks.append(Recheck(match.intent.id, self._now, why))
             return Wait(self._now, why)
 

@@ -213,7 +213,7 @@ class PageReconciler:
             except HourlyLimitError:
                 continue  # another sweep of the service was faster: count the corrections that are left again
         raise DatabaseBusyError(
-            f"rows {', '.join(sorted(moved)[:MOST_NAMED])} kept changing while their page was recorded.",
+            f"rows {', '.join(sorted(moved)[:MOST_NAMED])} kept changing while Reconciler recorded them.",
             "Nothing of the page was written; run the sweep again.",
         )
 

@@ -65,8 +65,8 @@ class UnmatchedIntents:
         if len(kept) < len(answers):
             self.is_whole = False
             why = (
-                f"A sweep keeps at most {MOST:,} PaymentIntents without a row. Choose a shorter range, or set "
-                "[payments] metadata so that fewer PaymentIntents count as yours."
+                f"A sweep examines at most {MOST:,} PaymentIntents without a row. Choose a shorter "
+                "range, or set [payments] metadata so that fewer PaymentIntents count as yours."
             )
             self._report.miss(WHAT, why, len(answers) - len(kept))
 

@@ -129,8 +129,8 @@ class TailSource:
         self._handled_until = handled
         if handled is None and CURSOR in cursors:
             self._fall_back(
-                "The stored time of the last event lies in the future, because a clock was wrong when it was "
-                "stored. Instead of the tail, Reconciler read the window.",
+                "The stored time of the last event lies in the future, because a clock was wrong when it was stored. "
+                "Instead of Stripe's events (tail), Reconciler read all recent payments (window).",
                 now,
             )
             return None
@@ -141,8 +141,9 @@ class TailSource:
         latest = handled if deep is None else max(handled, deep)
         if now - latest > RETENTION:
             self._fall_back(
-                f"The tail was last read until {latest:%Y-%m-%d %H:%M} UTC, and Stripe keeps events for 30 days "
-                "only. Instead of the tail, Reconciler read the window.",
+                f"Reconciler last read Stripe's events up to {latest:%Y-%m-%d %H:%M} UTC, and Stripe "
+                "keeps events for 30 days only. Instead of the events (tail), Reconciler read all "
+                "recent payments (window).",
                 now,
             )
             return None

@@ -113,7 +113,7 @@ class Sweep:
         try:
             found = report.rows_of_no_account = count()
         except ReconcilerError as error:
-            report.notes.append(f"Rows that belong to no account were not counted: {error}")
+            report.notes.append(f"Could not count the rows that belong to no account: {error}")
             return
         if found.rows:
             report.notes.append(

@@ -42,7 +42,10 @@ PROGRESS_SECONDS: Final = 0.5
 """How often the service stores how far the sweep is."""
 LINES: Final = "lines"
 """The option of a request that asks for every line. A service of an earlier version hands over only the first lines."""
-MAY_BE_ASKED: Final = "The command was interrupted while it asked the service for the sweep, which may make it. reconciler status shows it."
+MAY_BE_ASKED: Final = (
+    "The command was interrupted while it asked the service for the sweep. The "
+    "service may still make the sweep: see reconciler status."
+)
 _WITHDRAWN: Final = "The command that asked for the sweep has withdrawn the request."
 
 
@@ -78,8 +81,8 @@ def as_request(options: object, asked_by: str) -> SweepRequest:
         return _parsed(options, asked_by)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         raise UsageError(
-            "The service cannot read this request: its options are not those of the service's version.",
-            "Install the version of the service where you run reconciler sweep, and run it again.",
+            "The service cannot read this request, because this command has another version than the service.",
+            "Install the service's version on this machine, and run the command again.",
         ) from None
 
 
@@ -147,8 +150,8 @@ def hand_over(
     requester = requester or NoRequester()
     if request.writing is Writing.ROWS and capped(request, Mode(service.mode)) is not request:
         requester.tell(
-            f'The service {service.holder} holds account {account} in the mode "report": this sweep will only record'
-            " findings, and change no row."
+            f'The service {service.holder} works on account {account} in the mode "report": this '
+            "sweep will only record findings, and change no row."
         )
     number: int | None = None
     try:
@@ -206,9 +209,9 @@ def _wait_for_answer(
 
 def _stop_waiting(requests: SweepRequests, number: int) -> str:
     if requests.withdraw(number, _WITHDRAWN):
-        return "The command was interrupted before the service had taken its request: nothing was done."
+        return "The command was interrupted before the service took the request: nothing was done."
     return (
-        "The command was interrupted; the service continues the sweep. reconciler status shows it."
+        "The command was interrupted, but the service continues the sweep: see reconciler status."
     )
 
 

@@ -106,9 +106,10 @@ def from_dict(fields: Mapping[str, Any]) -> SweepReport:
 def of_another_version(error: Exception) -> ReconcilerError:
     """What a person is told if what the service has stored could not be read."""
     return ReconcilerError(
-        f"The service's report could not be read ({type(error).__name__}): the service has another version than "
-        "this command.",
-        "The sweep itself has ended; reconciler status shows it. Install the same version on both sides.",
+        f"This command could not read the service's report ({type(error).__name__}), because the "
+        "service has another version.",
+        "The sweep itself has ended: see reconciler status. Install the same version of "
+        "Reconciler for the service and on this machine.",
     )
 
 

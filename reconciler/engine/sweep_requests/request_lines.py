@@ -59,7 +59,7 @@ def stored_lines(
         if lines is None:
             raise ReconcilerError(
                 f"The preview is not complete: page {page + 1:,} of the {pages:,} that the service stored is gone.",
-                "Write it again: the service keeps the pages for a day.",
+                "Write the preview again. The service keeps the pages of a preview for a day.",
             )
         try:
             found = [line_of_dict(line) for line in lines]

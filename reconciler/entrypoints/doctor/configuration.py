@@ -56,12 +56,16 @@ def _warnings(settings: Settings) -> Iterator[DoctorCheck]:
         )
     url = settings.delivery.url
     if url is not None:
-        yield DoctorCheck(ABOUT, CheckLevel.OK, f"the outbox is delivered to {url}, signed")
+        yield DoctorCheck(
+            ABOUT,
+            CheckLevel.OK,
+            f"the service delivers the outbox to {url}, and signs each delivery",
+        )
         if url.startswith("http://"):
             yield DoctorCheck(
                 ABOUT,
                 CheckLevel.OK,
-                "delivery.url has no TLS, which is safe on this machine only",
+                "delivery.url has no TLS, which is safe only for an endpoint on this machine",
             )
     partial = [
         word
@@ -72,8 +76,9 @@ def _warnings(settings: Settings) -> Iterator[DoctorCheck]:
         yield DoctorCheck(
             ABOUT,
             CheckLevel.WARNING,
-            f"[payments.read] maps {', '.join(partial)} to refunded, which means that all of the money went back: each"
-            " partial refund would be a critical refund_missing",
+            f"[payments.read] maps {', '.join(partial)} to refunded. But refunded means that all of "
+            "the money went back, so each partial refund would be a critical discrepancy "
+            "refund_missing",
             "Map a status that means a partial refund to succeeded.",
         )
     # both are legal, and a person may wonder later why no row is corrected
@@ -88,7 +93,10 @@ def _warnings(settings: Settings) -> Iterator[DoctorCheck]:
         yield DoctorCheck(
             ABOUT,
             CheckLevel.OK,
-            'corrections.mode is "report": the service corrects no row, and while it runs neither does sweep --apply',
+            (
+                'corrections.mode is "report": the service corrects no row. While the service runs, '
+                "sweep --apply corrects no row either"
+            ),
         )
 
 
@@ -118,7 +126,7 @@ def key_checks(settings: Settings) -> Iterator[DoctorCheck]:
                 yield DoctorCheck(
                     about,
                     CheckLevel.WARNING,
-                    f"a full secret key{mode}, which could move money; Reconciler only reads",
+                    f"a full secret key{mode}, which could move money, although Reconciler only reads",
                     "Use a restricted key with Read on PaymentIntents, Charges and Refunds, Events and Disputes, and on"
                     " Checkout Sessions and Balance if you need them.",
                 )

@@ -30,7 +30,8 @@ def id_checks(about: str, found: Inspection, database: Database) -> Iterator[Doc
         yield DoctorCheck(
             about,
             CheckLevel.FAULT,
-            f"none of the {ids.rows:,} newest ids in {column} is the id of a PaymentIntent, for example {ids.example}",
+            f"none of the {ids.rows:,} newest ids in {column} is the id of a PaymentIntent; an "
+            f"example is {ids.example}",
             "Map the column that holds pi_…, or leave rows of other gateways out with [payments] where.",
         )
     elif ids.other:
@@ -45,8 +46,9 @@ def id_checks(about: str, found: Inspection, database: Database) -> Iterator[Doc
         yield DoctorCheck(
             about,
             CheckLevel.WARNING,
-            f"{ids.client_secrets:,} of the {ids.rows:,} newest rows hold a client secret in {column}: a person "
-            "who reads the secret can act on the payment, and every page of a sweep reads the whole table",
+            f"{ids.client_secrets:,} of the {ids.rows:,} newest rows hold a client secret in "
+            f"{column}. A person who reads the secret can act on the payment. And because of the "
+            "secrets, a sweep reads the whole table for every page",
             f"Store only the part before _secret_.{_index(found.relation, table)}",
         )
 

@@ -22,7 +22,7 @@ def no_account_checks(
     try:
         found = count_rows_of_no_account(database, table, accounts)
     except DatabaseBusyError as error:
-        what = f"rows that belong to no account were not counted: {error.what}"
+        what = f"could not count the rows that belong to no account: {error.what}"
         yield DoctorCheck(about, CheckLevel.SKIPPED, what)
         return
     if found.rows:

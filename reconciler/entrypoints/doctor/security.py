@@ -107,8 +107,8 @@ def _path_checks(database: Database) -> Iterator[DoctorCheck]:
         yield DoctorCheck(
             PATH,
             CheckLevel.FAULT,
-            f"{', '.join(schema.roles)} may create objects in schema {schema.name}: this role could call a "
-            "function there instead of the right one",
+            f"{', '.join(schema.roles)} may create objects in schema {schema.name}: this role could "
+            "call a function that they create there instead of the right one",
             f"Run as the owner of the schema: {schema.revoke} Or remove the schema from this role's search_path.",
         )
     if not schemas:

@@ -32,9 +32,9 @@ NOTABLE_SKEW: Final = timedelta(seconds=5)
 _NEEDED_BY: Final = {
     "payment_intents": "every sweep needs this permission",
     "charges": "every sweep needs this permission, to see what was paid and what was refunded",
-    "events": "the tail (service.tail) needs this permission",
-    "refunds": "every sweep needs this permission, so that no refunded payment becomes paid",
-    "disputes": "every sweep needs this permission, so that no disputed payment becomes paid",
+    "events": "a sweep needs this permission to read Stripe's events (service.tail)",
+    "refunds": "every sweep needs this permission, so that it sets no refunded payment to paid",
+    "disputes": "every sweep needs this permission, so that it sets no disputed payment to paid",
     "checkout/sessions": (
         "a sweep needs this permission if the column payments.payment_intent holds Checkout Sessions (cs_…): "
         "without it, those rows are not examined"

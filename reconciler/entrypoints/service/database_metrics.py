@@ -94,7 +94,7 @@ def _sweeps_and_payments(
     payments = gauge("open_payments", "Rows of payments that are still open.", "outcome")
     lag = gauge(
         "tail_lag_seconds",
-        "Age in seconds of the newest Stripe event up to which all events are handled.",
+        "Seconds since the newest event of Stripe that is handled; all events before it are handled too.",
     )
     for status in statuses:
         for sweep in status.sweeps:
@@ -180,7 +180,7 @@ def _rates(statuses: Iterable[AccountStatus], gauge: Gauge) -> Iterator[GaugeMet
     limit = gauge("rate_limit", "The most reads a second that Reconciler sends.", "endpoint")
     rate = gauge(
         "rate_now",
-        "The most reads a second that Reconciler sends now, after Stripe's refusals have slowed it down.",
+        "The most reads a second that Reconciler sends now: fewer after Stripe has refused some.",
         "endpoint",
     )
     busiest = gauge(

@@ -11,7 +11,8 @@ def raise_if_lease_lost(account: str, lease: Lease) -> None:
     lease.raise_if_lost()
     if lease.has_run_out:
         raise LeaseLostError(
-            f"The lease on account {account} was not renewed in time; nothing is read or written without it.",
+            f"This process did not renew the lease on account {account} in time. Without the lease "
+            "it reads and writes nothing.",
             "Nothing to do: this process or another replica takes over the account again.",
         )
 
@@ -19,6 +20,6 @@ def raise_if_lease_lost(account: str, lease: Lease) -> None:
 def lease_gone(account: str) -> LeaseLostError:
     """The error for a lease that this process has given back."""
     return LeaseLostError(
-        f"This process has given the lease on account {account} back.",
+        f"This process has given back the lease on account {account}.",
         "Nothing to do: the process that takes over the account continues its work.",
     )

@@ -32,7 +32,7 @@ def test_an_older_python_is_named() -> None:
     assert done.returncode == 78
     assert done.stderr.splitlines() == [
         "reconciler: this is Python 3.10.2, and Reconciler needs 3.11 or later.",
-        "hint: Install it into a virtual environment of a newer Python: docs/how-to/install.md.",
+        "hint: Install Reconciler into a virtual environment of a newer Python: docs/how-to/install.md.",
     ]
 
 
@@ -41,7 +41,7 @@ def test_without_libpq_the_hint_names_its_package() -> None:
     done = started("-m", "reconciler", "status", PSYCOPG_IMPL="c")
     assert done.returncode == 78
     what, hint = done.stderr.splitlines()
-    assert what.startswith("reconciler: a package that it needs cannot be loaded: ")
+    assert what.startswith("reconciler: Reconciler cannot load a package that it needs: ")
     assert "psycopg" in what
     assert hint.startswith("hint: Install the packages of requirements.lock again.")
     assert "libpq5" in hint

@@ -91,7 +91,9 @@ def test_whole_amounts_in_the_wrong_unit(town: Town) -> None:
             amount="12",
             created=HOUR_AGO.isoformat(),
         )
-    found = said(town, "fault", "in major units, they agree in 23 of 23", 78)
+    found = said(
+        town, "fault", "they agree in 23 of 23 compared rows if they are in major units", 78
+    )
     assert found["hint"] == 'Set amount_unit = "major".'
 
 
@@ -164,7 +166,10 @@ def test_created_is_empty_or_local_time(town: Town) -> None:
     add(town, 100, 1, created=None)
     assert said(town, "warning", "1 of 25 sampled rows have no usable time in created", 0)
     found = said(
-        town, "warning", "more than an hour from Stripe's time in 24 of 24 compared rows", 0
+        town,
+        "warning",
+        "differs from Stripe's time by more than an hour in 24 of 24 compared rows",
+        0,
     )
     line = re.search(r"created = (\{.*\})", found["hint"])
     assert line is not None

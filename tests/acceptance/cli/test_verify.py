@@ -254,11 +254,11 @@ def test_a_restored_database(shop: Town) -> None:
         (
             "DELETE FROM reconciler.discrepancies WHERE kind = 'missed_outcome' AND keys = '{1}'",
             "discrepancy",
-            "but the table has none",
+            "but the table of discrepancies does not have it",
         ),
         ("UPDATE reconciler.notes SET note = 'they never called'", "note", "the note differs"),
         ("UPDATE reconciler.notes SET author = 'bob'", "note", "the note differs"),
-        ("DELETE FROM reconciler.notes", "note", "but the table has none"),
+        ("DELETE FROM reconciler.notes", "note", "but the table of discrepancies does not have it"),
         (
             PLANTED_NOTE,
             "note",

@@ -126,7 +126,7 @@ def test_a_next_poll_does_not_replace_a_wait(sweeps: SweepRunner, status: str) -
     """Every Wait stores a recheck that only a verdict removes: the next poll of another sweep must not delay it."""
     sweeps.add_row(1, "pi_1", "processing" if status == "processing" else "pending")
     sweeps.add_intent("pi_1", status)
-    why = "the PaymentIntent changed less than the grace ago"
+    why = "the PaymentIntent changed only recently (within corrections.grace)"
 
     def store_wait_of_tail() -> None:
         sweeps.shop.execute(

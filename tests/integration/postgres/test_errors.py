@@ -214,7 +214,8 @@ def test_no_connection_is_free(database):
         with (
             opened.connection("one"),
             pytest.raises(
-                DatabaseUnavailableError, match="All database connections were in use while two"
+                DatabaseUnavailableError,
+                match="All database connections of this process were in use while Reconciler was two",
             ),
             opened.connection("two"),
         ):

@@ -52,10 +52,10 @@ def statuses(read: dict[str, str], write: dict[str, str]) -> StatusMap:
 @pytest.mark.parametrize(
     ("table", "hint"),
     [
-        ("public.payment", "did you mean public.payments."),
-        ("public.Payments", "did you mean public.payments."),
-        ("PAYMENTS", "did you mean public.payments."),
-        ("shop.payments", "did you mean public.payments."),
+        ("public.payment", "the nearest name is public.payments."),
+        ("public.Payments", "the nearest name is public.payments."),
+        ("PAYMENTS", "the nearest name is public.payments."),
+        ("shop.payments", "the nearest name is public.payments."),
         ("public.zzz", "no table public.zzz. Write it"),
     ],
 )
@@ -94,9 +94,9 @@ def test_all_faults_come_at_once(shop):
     assert caught.value.exit_code == 78
     faults = [str(fault) for fault in caught.value.faults]
     for words in (
-        "key: public.payments has no column ID; did you mean id",
+        "key: public.payments has no column ID; the nearest name is id",
         "payment_intent: public.payments has no column intent",
-        "give either currency",
+        "set either currency",
         "several [[accounts]] need a column",
         "floating point cannot hold money",
         'created_unit = "s" or "ms"',
@@ -297,7 +297,7 @@ def test_warnings_about_a_partitioned_table(shop):
 def test_a_missing_status_column_is_one_fault(shop):
     """Without the column its values are not checked."""
     [fault] = inspect_shop(shop(), mapping={"status": "state"}).faults
-    assert "has no column state; did you mean status" in fault
+    assert "has no column state; the nearest name is status" in fault
 
 
 @pytest.mark.parametrize(

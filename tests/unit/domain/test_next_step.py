@@ -55,7 +55,7 @@ def test_the_command_names_what_the_finding_is_about() -> None:
     )
     assert step_for(Kind.UNKNOWN_STATUS, None, about).command == "reconciler doctor"
     ends = step_for(Kind.CAPTURE_EXPIRING, None, about)
-    assert ends == NextStep("Capture the money now, or release it: the authorization ends.")
+    assert ends == NextStep("Capture or release the money now: the authorization ends soon.")
     nowhere = step_for(Kind.MISSED_OUTCOME, None, Subject(None, 7))
     assert nowhere == NextStep("Write Stripe's outcome to the row.")
 
@@ -82,7 +82,7 @@ def test_an_intent_without_a_row_concerns_no_row() -> None:
     missing = replace(match, intent=MissingIntent("pi_1", NOW, None))
     for one in (match, missing):
         said = next_step(one, Keep(), ABOUT, {})
-        assert said == NextStep("Nothing: no row of your table is concerned.")
+        assert said == NextStep("Nothing: this is about no row of your table.")
 
 
 def test_a_correction_is_applied_and_then_acted_upon() -> None:

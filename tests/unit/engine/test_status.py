@@ -92,5 +92,5 @@ def test_after_a_clean_stop_the_service_is_started_again(error: str | None, comm
     """Without an error there is nothing that the doctor could find; several accounts have one service."""
     lease = LeaseStatus(None, None, False, "update", NOW, error, None, False)
     found = remarks(replace(STATUS, lease=lease), DELIVERS)
-    (remark,) = (one for one in found if "one held it" in one.what)
+    (remark,) = (one for one in found if "one did before" in one.what)
     assert remark.command == remark.command_for("eu") == command

@@ -103,7 +103,7 @@ def test_an_intent_shown_twice_is_one_intent(serve: Serve) -> None:
 
 BAD_PAGES = {
     "empty with more": (page([], has_more=True), "empty, but says"),
-    "cursor that stays": (page([at(1, "pi_b"), at(0, "pi_after")], has_more=True), "names the page just read as the next"),
+    "cursor that stays": (page([at(1, "pi_b"), at(0, "pi_after")], has_more=True), "names the page that was just read as the next"),
     "oldest first": (page([at(0, "pi_a"), at(1, "pi_b")]), "newest first"),
     "no readable cursor": (page([at(1, "pi_b"), at(0, "") | {"id": 4}], has_more=True), "continue from"),
     "no data": ({"object": "list", "has_more": False}, "field data is not as Stripe"),

@@ -247,7 +247,7 @@ def test_a_broken_field_is_named_and_never_quoted(
     served = serve(reply(intent(**changes)))
     with pytest.raises(MalformedAnswerError) as caught:
         served.gateway.retrieve("pi_1")
-    assert f"payment intent pi_1 differs from Stripe's API reference at {field}." in str(
+    assert f"PaymentIntent pi_1 differs from Stripe's API reference at {field}." in str(
         caught.value
     )
     assert served.gateway.reads == 1
@@ -281,7 +281,7 @@ def test_a_missing_field_is_never_read_as_zero(serve: Serve, field: str) -> None
 def test_an_answer_about_another_object_is_requested_again(serve: Serve, body: Any) -> None:
     """An answer that is not the requested intent says nothing about it: five tries, then an error."""
     served = serve(reply(body))
-    with pytest.raises(MalformedAnswerError, match="not the payment intent that was requested"):
+    with pytest.raises(MalformedAnswerError, match="not the PaymentIntent that was requested"):
         served.gateway.retrieve("pi_1")
     assert served.gateway.reads == 5
 

@@ -127,7 +127,7 @@ def test_another_shape_is_an_error(serve: Serve, body: dict[str, Any]) -> None:
 
 def test_a_search_that_does_not_move_on_is_an_error(serve: Serve) -> None:
     """The same page again would never end."""
-    with pytest.raises(MalformedAnswerError, match="names the page just read as the next"):
+    with pytest.raises(MalformedAnswerError, match="names the page that was just read as the next"):
         serve(reply(results(found(1), next_page="p"))).gateway.search_intents("order", ["o-1"])
 
 

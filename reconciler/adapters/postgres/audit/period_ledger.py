@@ -35,7 +35,9 @@ class PostgresPeriodLedger:
     def steps(self, period: Period) -> tuple[Step, ...]:
         """See ``PeriodLedger``."""
         with (
-            self._database.connection("reading the steps of a period") as connection,
+            self._database.connection(
+                "reading the steps by which a period was closed"
+            ) as connection,
             readable_entries(self.account),
         ):
             rows = connection.execute(_SQL["period_steps"], self._of(period)).fetchall()
@@ -74,7 +76,7 @@ class PostgresPeriodLedger:
             "end": period.end,
         }
         with (
-            self._database.counting("reading what was found late") as connection,
+            self._database.counting("reading what was found after the cut-off") as connection,
             readable_entries(self.account),
         ):
             rows = connection.execute(_SQL["period_late_findings"], parameters).fetchall()
@@ -94,7 +96,7 @@ class PostgresPeriodLedger:
 
     def add_step(self, period: Period, after: int | None, draft: Draft) -> bool:
         """See ``PeriodLedger``. The ledger's head is locked from the append on, so that of two people one is refused."""
-        with self._database.transaction("storing a step of a period") as connection:
+        with self._database.transaction("storing a step that closes a period") as connection:
             begin(connection)
             append(connection, self.account, None, [draft])
             rows = connection.execute(_SQL["period_steps"], self._of(period)).fetchall()

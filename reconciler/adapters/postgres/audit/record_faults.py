@@ -39,8 +39,8 @@ def _discrepancies(connection: Connection, account: str) -> Iterator[RecordFault
                 yield fault
     for seq, kind, subject in connection.execute(_SQL["discrepancies_missing"], parameters):
         what = (
-            f"entry {seq} of the ledger names the discrepancy {kind} of {subject}, but the table "
-            "has none"
+            f"entry {seq} of the ledger names the discrepancy {kind} of {subject}, but the table of "
+            "discrepancies does not have it"
         )
         yield RecordFault(RecordKind.DISCREPANCY, None, what)
 
@@ -56,7 +56,7 @@ def _notes(connection: Connection, account: str) -> Iterator[RecordFault]:
         yield RecordFault(RecordKind.NOTE, number, what)
     for seq, discrepancy in connection.execute(_SQL["notes_missing"], parameters):
         what = (
-            f"entry {seq} of the ledger names a note about discrepancy {discrepancy}, but the "
-            "table has none"
+            f"entry {seq} of the ledger names a note about discrepancy {discrepancy}, but the table "
+            "of notes does not have it"
         )
         yield RecordFault(RecordKind.NOTE, None, what)

@@ -136,7 +136,7 @@ def readable_entries(account: str) -> Iterator[None]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BrokenLedgerError(
             f"The ledger of account {account} holds an entry that no version of Reconciler wrote ({error}).",
-            "See what is wrong with: reconciler verify",
+            "To see what is wrong, run: reconciler verify",
         ) from None
 
 

@@ -81,7 +81,9 @@ class PostgresReservedShare:
         Waits at most a minute for other processes that read beside it, then raises DatabaseBusyError.
         """
         values = {"account": self._account}
-        with self._database.transaction("reading beside the service") as connection:
+        with self._database.transaction(
+            "waiting for its turn to use the reserved share"
+        ) as connection:
             # not the usual timeouts: processes wait here for each other, and idle while they read Stripe
             connection.execute(_TRANSACTIONS["begin"])
             connection.execute(_SQL["reserved_share_timeouts"])

@@ -104,15 +104,17 @@ class PostgresSweepRequests:
     ) -> None:
         """See ``LinesOfRequests``."""
         text = json.dumps([map_texts(line, storable) for line in lines])
-        doing = "storing lines of a sweep"
+        doing = "storing lines of a sweep's report"
         if not self._count(
             "request_add_lines", doing, id=number, epoch=epoch, page=page, lines=text
         ):
-            raise LeaseLostError(f"Request {number} of account {self._account} is another's now.")
+            raise LeaseLostError(
+                f"Request {number} of account {self._account} belongs to another process now."
+            )
 
     def take_lines(self, number: int, epoch: int, page: int) -> Sequence[Mapping[str, Any]] | None:
         """See ``LinesOfRequests``."""
-        doing = "reading lines of a sweep"
+        doing = "reading lines of a sweep's report"
         rows = self._rows("request_take_lines", doing, id=number, epoch=epoch, page=page)
         return cast("Sequence[Mapping[str, Any]]", rows[0][0]) if rows else None
 

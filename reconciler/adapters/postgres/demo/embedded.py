@@ -82,7 +82,7 @@ class EmbeddedPostgres:
         self._identity = _unprivileged()
         folder = self._folder = Path(tempfile.mkdtemp(prefix="reconciler-pg-", dir=self._parent))
         if len(os.fsencode(folder)) > LONGEST_FOLDER:
-            what = f"{folder}: this path is too long for a socket."
+            what = f"{folder}: PostgreSQL needs a socket in this folder, and the path is too long for one."
             raise ConfigurationError((ConfigurationFault(what, _FOLDER_HINT),))
 
         # the server writes there, and it does not run as root
@@ -168,7 +168,7 @@ class EmbeddedPostgres:
             output = _last_lines(folder / "commands"), _last_lines(folder / "log")
             raise DatabaseUnavailableError(
                 f"{program} of the embedded PostgreSQL failed: {' '.join(part for part in output if part)}",
-                f"It works in {folder} as {self._name}. {_FOLDER_HINT}",
+                f"The program works in the folder {folder}, as the user {self._name}. {_FOLDER_HINT}",
             )
 
     @property

@@ -46,6 +46,8 @@ class PostgresDiscrepancyStore:
     def last_rebind(self) -> int:
         """The number of the ledger's last entry that bound the account to another table, 0 if there is none."""
         parameters = {"account": self._account}
-        with self._database.connection("reading when an account was bound") as connection:
+        with self._database.connection(
+            "reading when an account was bound to its table"
+        ) as connection:
             rows = connection.execute(_SQL["last_rebind"], parameters).fetchall()
         return int(rows[0][0])

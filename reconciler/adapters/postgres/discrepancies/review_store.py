@@ -136,7 +136,7 @@ def record_view(database: Database, account: str, names: Sequence[str], viewer: 
 
     Nothing is stored if the schema does not exist, or if this role has no right to, as one for dry runs.
     """
-    with database.connection("storing a view") as connection:
+    with database.connection("recording which page a person has seen") as connection:
         if connection.execute(_SQL["may_record_view"]).fetchone() != (True,):
             return
         values = {"account": account, "names": list(dict.fromkeys(names)), "viewer": viewer}

@@ -17,7 +17,7 @@ from reconciler.adapters.postgres.database import Database
 from reconciler.adapters.postgres.statements import STATEMENTS
 
 _SQL: Final = STATEMENTS["merchant"]
-_DOING: Final = "reading the catalog"
+_DOING: Final = "reading the table's columns from PostgreSQL's catalog"
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECONDS: Final = {"s": 1_000_000, "ms": 1_000}

@@ -218,7 +218,7 @@ def _nearest(name: str, others: Sequence[str]) -> str:
     folded = {other.lower(): other for other in others}
     folded |= {other.partition(".")[2].lower(): other for other in others if "." in other}
     near = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.7)
-    return f"; did you mean {folded[near[0]]}" if near else ""
+    return f"; the nearest name is {folded[near[0]]}" if near else ""
 
 
 def _name_faults(
@@ -234,12 +234,12 @@ def _name_faults(
         elif "%" in name:
             # psycopg would read the % as the start of a parameter
             yield Fault(
-                f"[payments] {role}: a column's name with % in it is not supported ({name}).",
+                f"[payments] {role}: the column's name {name} contains a %, which Reconciler does not support.",
                 "Create a view that renames the column, and name the view in [payments] table.",
             )
     if "%" in relation.schema + relation.name:
         yield Fault(
-            "[payments] table: a name with % in it is not supported.",
+            "[payments] table: the table's name contains a %, which Reconciler does not support.",
             "Create a view with another name, and name the view in [payments] table.",
         )
 
@@ -253,7 +253,7 @@ def _mapping_faults(
 ) -> Iterator[Fault]:
     if (mapping.currency is None) == (mapping.currency_constant is None):
         yield Fault(
-            "[payments]: give either currency (a column) or currency_constant (one currency for all rows)."
+            "[payments]: set either currency (the column that holds it) or currency_constant (one currency for all rows)."
         )
     if len(accounts) > 1 and mapping.account is None:
         yield Fault(

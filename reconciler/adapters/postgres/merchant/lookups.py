@@ -75,7 +75,7 @@ def _plan(
         marker=sql.Literal(marker),
         type=column.type,
     )
-    with database.snapshot("asking for the plan of a lookup") as connection:
+    with database.snapshot("asking PostgreSQL how it would look up a payment") as connection:
         connection.execute(_SQL["only_indexes"])
         row = connection.execute(query.as_bytes(None), {}).fetchone()
     return {} if row is None else row[0][0]["Plan"]

@@ -60,7 +60,9 @@ class PaymentCounts:
         how far rows are counted beyond the first and the last. ``ratio`` is Stripe's intents for each row: it decides
         how fine the buckets are.
         """
-        with self._database.counting("counting payments by time") as connection:
+        with self._database.counting(
+            "counting the payments by their time of creation"
+        ) as connection:
             parameters = self._parameters(created, due_by)
             statement = self._table.histogram_span(created, scheduled=due_by is not None)
             first, last, undated = connection.execute(statement, parameters).fetchall()[0]
@@ -167,7 +169,7 @@ NO_SAMPLE: Final = IdSample()
 def sample_ids(database: Database, table: MerchantTable) -> IdSample:
     """Look at the newest rows. A client secret stays in the database."""
     statement = table.ids_sampled
-    with database.counting("looking at the newest ids") as connection:
+    with database.counting("reading the PaymentIntent ids of the newest rows") as connection:
         found = connection.execute(statement, {"limit": SAMPLE}).fetchall()
     kinds = Counter(stored_id(text).kind for text, _ in found)
     others = (text for text, _ in found if stored_id(text).kind is StoredIdKind.FOREIGN)

@@ -34,7 +34,7 @@ def condition_faults(database: Database, relation: Relation, where: str) -> tupl
                 Fault(
                     f"[payments] where: the condition {where!r} calls {volatile}, which may change the database or give"
                     " another value each time.",
-                    "Use functions that PostgreSQL calls stable or immutable.",
+                    "Use only functions that PostgreSQL marks as stable or immutable.",
                 ),
             )
         try:
@@ -49,8 +49,7 @@ def condition_faults(database: Database, relation: Relation, where: str) -> tupl
             return (
                 Fault(
                     f"[payments] where: PostgreSQL refuses the condition {where!r}: {redact(said or state)}.",
-                    "Correct the condition: it has to be an expression that is true or false for "
-                    "a row.",
+                    "Correct the condition: it has to be an expression that is true or false for a row.",
                 ),
             )
     return ()

@@ -52,7 +52,7 @@ def _read(database: Database, relation: Relation, key: str, text: str) -> TableC
         if volatile is not None:
             return Fault(
                 f"{said} calls {volatile}, which may change the database or give another value each time.",
-                "Use functions that PostgreSQL calls stable or immutable.",
+                "Use only functions that PostgreSQL marks as stable or immutable.",
             )
         try:
             return _as_column(connection, relation, text)
@@ -66,10 +66,7 @@ def _read(database: Database, relation: Relation, key: str, text: str) -> TableC
 def _hint(error: psycopg.Error) -> str:
     if error.sqlstate == _AMBIGUOUS:
         return "Write each column of the row with t in front of it, such as t.status."
-    return (
-        "Correct the SQL text: it has to be one expression with one value for each row t of the "
-        "table."
-    )
+    return "Correct the SQL text: it has to be one expression with one value for each row t of the table."
 
 
 def why_refused(error: psycopg.Error) -> str | None:

@@ -20,9 +20,9 @@ from reconciler.domain.outcome import Outcome
 from reconciler.errors import ConfigurationFault as Warned
 
 _COSTS: Final = {
-    "payment_intent": "a sweep reads the whole table once for every 20 pages",
+    "payment_intent": "a sweep reads the whole table once for every 2,000 PaymentIntents",
     "order": (
-        "to find orders that were paid twice, a sweep reads the whole table once for every 20 pages"
+        "to find orders that were paid twice, a sweep reads the whole table once for every 2,000 PaymentIntents"
     ),
     "created": "a sweep over a range of time reads the whole table",
 }
@@ -50,8 +50,8 @@ def warnings_of(database: Database, inspection: Inspection) -> tuple[Warned, ...
     if relation.hides_rows:
         warnings.append(
             Warned(
-                f"Row security hides rows of {relation.full_name} from the role {relation.role}:"
-                " payments in them would be reported as missing.",
+                f"Row security hides rows of {relation.full_name} from the role {relation.role}: "
+                "Reconciler would report the payments in these rows as missing.",
                 "Let the role see all rows: give it a policy or BYPASSRLS.",
             )
         )
@@ -94,8 +94,7 @@ def _key_warnings(relation: Relation, key: TableColumn | None) -> Iterator[Warne
     )
     if not unique:
         yield Warned(
-            f"{key.name} has no unique index of its own: Reconciler does not correct rows that "
-            "share a key.",
+            f"{key.name} has no unique index of its own: Reconciler does not correct rows that share a key.",
             f"Run: CREATE UNIQUE {_index(relation)} ON {relation.quoted_name} ({quoted([key])});",
         )
     if key.is_nullable:

@@ -37,7 +37,7 @@ class PostgresOutbox:
         """
         parameters = {"account": self._account, "seconds": seconds, "probe": probe}
         # the lease is proved in the same transaction: a process that lost it must not send
-        with self._database.transaction("claiming a delivery") as connection:
+        with self._database.transaction("taking an outbox row to deliver") as connection:
             with connection.pipeline():
                 begin(connection)
                 locked = lock_lease(connection, self._account, epoch)

@@ -152,7 +152,7 @@ class PostgresDueRows:
             "needed": list(needed),
             "limit": MOST_REMOVED,
         }
-        with self._database.transaction("removing planned polls") as connection:
+        with self._database.transaction("deleting planned polls") as connection:
             with connection.pipeline():
                 begin(connection)
                 locked = lock_lease(connection, self._account, epoch)
@@ -167,7 +167,7 @@ class PostgresDueRows:
         if not times:
             return Histogram((), undated)
         ratio, margin = listing_model.ratio, (listing_model.latest - listing_model.earliest) / 2
-        with self._database.counting("counting payments near due ones") as connection:
+        with self._database.counting("counting the payments near those that are due") as connection:
             held = self._rows_in_gaps(connection, gaps_between(times, margin), ratio)
             planned = count_plan(times, margin, held, ratio)
             ranges = planned.to_count

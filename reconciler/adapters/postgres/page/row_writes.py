@@ -265,7 +265,7 @@ class RowWriter:
         if not kept:
             return "The row is gone after the write."
         if returned == 0:
-            return "A trigger, a rule or a policy of the table did not let the row be written."
+            return "A trigger, a rule or a policy of the table prevented the write."
 
         before, (after,) = write.payment, kept
         meant = self._table.mapping.statuses.read.get(write.to_status, Outcome.UNKNOWN)

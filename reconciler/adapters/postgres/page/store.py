@@ -188,7 +188,7 @@ class PostgresStore(PostgresSweepRecords):
         named = self._table.orders(orders)
         if not named:
             return ()
-        with self._database.connection("reading the rows of orders") as connection:
+        with self._database.connection("reading the rows that belong to orders") as connection:
             rows = connection.execute(self._table.rows_of_orders, {"orders": named}).fetchall()
             payments = self._reader.read(rows, connection)
             if not self._reader.without_order:
@@ -200,7 +200,7 @@ class PostgresStore(PostgresSweepRecords):
         """See ``engine.ports.Store``."""
         if not intents:
             return ()
-        with self._database.connection("reading the rows that hold intents") as connection:
+        with self._database.connection("reading the rows that hold PaymentIntents") as connection:
             self._pairs.take(self._pairs.ask(connection, intents), intents)
             held = self._table.intents([*intents, *self._pairs.ids_of(intents)])
             parameters = {"intents": held, "account": self._account}
@@ -379,7 +379,7 @@ class PostgresStore(PostgresSweepRecords):
             "limit": limit,
             "scheduled": NEXT_POLL,
         }
-        with self._database.connection("looking for rechecks that are due") as connection:
+        with self._database.connection("looking for PaymentIntents to read again") as connection:
             rows = connection.execute(_SQL["rechecks_due"], parameters).fetchall()
         return tuple(row[0] for row in rows)
 

@@ -241,7 +241,9 @@ def recheck_reported_findings(database: Database, account: str) -> int:
 
     For a service that may write rows now: an open finding is otherwise read once a day.
     """
-    with database.connection("setting the rechecks of reported findings") as connection:
+    with database.connection(
+        "setting when to read the PaymentIntents of findings again"
+    ) as connection:
         parameters = {"account": account}
         return connection.execute(_SQL["rechecks_of_reported_due_now"], parameters).rowcount
 
@@ -251,6 +253,8 @@ def recheck_findings_of_expired_pause(database: Database, account: str) -> int:
 
     ``resume`` does the same for a pause that a person ends.
     """
-    with database.connection("setting the rechecks after a pause") as connection:
+    with database.connection(
+        "setting when to read PaymentIntents again after a pause"
+    ) as connection:
         parameters = {"account": account}
         return connection.execute(_SQL["rechecks_after_expired_pause"], parameters).rowcount

@@ -47,7 +47,9 @@ class PostgresSweepRecords:
         if not self.can_read_schema:
             return {}
         parameters = {"account": self._account}
-        with self._database.connection("reading the cursors") as connection:
+        with self._database.connection(
+            "reading up to which time Stripe's events are handled"
+        ) as connection:
             return dict(connection.execute(_SQL["cursors"], parameters).fetchall())
 
     def move_cursors(self, reached: Mapping[str, datetime], epoch: int) -> None:
@@ -59,7 +61,9 @@ class PostgresSweepRecords:
             "names": list(reached),
             "reached": list(reached.values()),
         }
-        with self._database.transaction("moving the cursors") as connection:
+        with self._database.transaction(
+            "storing up to which time Stripe's events are handled"
+        ) as connection:
             with connection.pipeline():
                 begin(connection)
                 locked = lock_lease(connection, self._account, epoch)
@@ -78,7 +82,9 @@ class PostgresSweepRecords:
     def outbox_waiting(self) -> int:
         """See ``engine.ports.Store``."""
         parameters = {"account": self._account}
-        return self._database.number("counting the outbox", _SQL["outbox_waiting"], parameters)
+        return self._database.number(
+            "counting the rows of the outbox", _SQL["outbox_waiting"], parameters
+        )
 
     def start_sweep(self, facts: Mapping[str, object]) -> int:
         """See ``engine.ports.Store``."""
@@ -123,7 +129,9 @@ class PostgresSweepRecords:
     def note_anchor_error(self, sweep: int, error: str) -> None:
         """See ``engine.ports.Store``."""
         parameters = {"account": self._account, "sweep": sweep, "error": storable(error)}
-        with self._database.connection("recording a fault of the ledger's anchors") as connection:
+        with self._database.connection(
+            "recording that the ledger's head could not be anchored"
+        ) as connection:
             connection.execute(_SQL["sweep_anchor_error"], parameters)
 
     def booked_reads(self) -> ReadsSpent:

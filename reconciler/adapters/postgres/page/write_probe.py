@@ -44,7 +44,7 @@ def outward_functions(database: Database, relation: Relation) -> tuple[str, ...]
 
     What such a function does is not undone by a rollback.
     """
-    with database.connection("reading the functions of triggers") as connection:
+    with database.connection("reading the functions that the table's triggers call") as connection:
         rows = connection.execute(
             _CATALOG["outward_functions"], {"relation": relation.quoted_name}
         ).fetchall()
@@ -63,7 +63,7 @@ def try_writes(
     for outcome, status in table.mapping.statuses.write.items():
         before = [local for local in Outcome if TABLE.get((local, outcome)) is Cell.CORRECT]
         held = table.status.held(table.mapping.statuses.values_of(*before))
-        with database.connection("trying the writes of a sweep") as connection:
+        with database.connection("trying the writes that a sweep makes") as connection:
             try:
                 begin(connection)
                 connection.execute(_SQL["set_probe_timeout"])

@@ -189,7 +189,7 @@ def grant(connection: Connection, role: str, kind: RoleKind) -> None:
                 connection.execute(_composed("revoke_right", right, role))
     except errors.UndefinedObject:
         raise DatabaseRefusedError(
-            f"There is no role {role} to grant privileges to.",
+            f"The role {role} does not exist, so it cannot get privileges.",
             f"Create it first: CREATE ROLE {_quoted(role)} LOGIN.",
         ) from None
 

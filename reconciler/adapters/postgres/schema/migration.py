@@ -114,7 +114,7 @@ def _lock(connection: Connection) -> None:
         pid, role = found if found is not None else (None, None)
         holder = "another session" if pid is None else f'process {pid} of the role "{role}"'
         raise DatabaseBusyError(
-            f"the lock of the migration was not free for {LONGEST_WAIT_SECONDS} s: {holder} holds it.",
+            f"reconciler migrate waited {LONGEST_WAIT_SECONDS} s for a lock that {holder} holds.",
             "If that process is another reconciler migrate, wait until it has ended. If not, end "
             "its session with pg_terminate_backend: only reconciler migrate needs this lock.",
         ) from None
@@ -130,8 +130,8 @@ def _raise_if_at_work(connection: Connection) -> None:
         named = ", ".join(f"{holder} on the account {account}" for account, holder in held)
         raise DatabaseBusyError(
             f"A migration is pending, and a process of Reconciler is at work: {named}. Nothing was changed.",
-            "Stop the service on that machine (systemctl stop reconciler), or let the sweep end; then run reconciler"
-            " migrate again. A process that was killed counts until its lease ends, within a minute.",
+            "Stop the service on that machine (systemctl stop reconciler), or let the sweep end; then run reconciler "
+            "migrate again. A process that was killed still counts until its lease ends, within a minute.",
         )
 
 

@@ -101,7 +101,7 @@ def open_by_currency(database: Database, account: str) -> Mapping[str, int]:
 def overview_figures(database: Database, account: str, zone: str) -> OverviewFigures:
     """Read the figures of an account from one snapshot. ``zone`` is the time zone of the books."""
     parameters: dict[str, object] = {"account": account, "days": DAYS, "zone": zone}
-    with database.counting("adding up the overview") as connection:
+    with database.counting("adding up the figures of the overview") as connection:
         since = connection.execute(_SQL["web_since"], parameters).fetchone()
         parameters["since"] = 0 if since is None else since[0]
         open_rows = connection.execute(_SQL["web_open_by_kind"], parameters).fetchall()
