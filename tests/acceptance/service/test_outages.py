@@ -127,7 +127,7 @@ OUTAGES = (
         sql("ALTER DATABASE THIS SET default_transaction_read_only = on", END_CONNECTIONS),
         sql("ALTER DATABASE THIS RESET default_transaction_read_only", END_CONNECTIONS),
         "read-only",
-        "no service holds the lease",
+        "no service works on the account",
         (1,),
     ),
     Outage("the key is revoked", revoke_key, add_key, "key", "key"),

@@ -144,7 +144,7 @@ def test_a_cursor_that_is_too_old_makes_the_sweep_read_the_window(
     )
     report = tail(sweeps)
     assert report.corrected == 1
-    assert "Reconciler read the window" in report.notes[0]
+    assert "Reconciler read all recent payments (window)" in report.notes[0]
     assert cursor(sweeps) == NOW - timedelta(minutes=2)
 
 

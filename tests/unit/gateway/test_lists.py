@@ -104,8 +104,8 @@ def test_an_intent_shown_twice_is_one_intent(serve: Serve) -> None:
 BAD_PAGES = {
     "empty with more": (page([], has_more=True), "empty, but says"),
     "cursor that stays": (page([at(1, "pi_b"), at(0, "pi_after")], has_more=True), "names the page that was just read as the next"),
-    "oldest first": (page([at(0, "pi_a"), at(1, "pi_b")]), "newest first"),
-    "no readable cursor": (page([at(1, "pi_b"), at(0, "") | {"id": 4}], has_more=True), "continue from"),
+    "oldest first": (page([at(0, "pi_a"), at(1, "pi_b")]), "newest objects first"),
+    "no readable cursor": (page([at(1, "pi_b"), at(0, "") | {"id": 4}], has_more=True), "cannot request the next page"),
     "no data": ({"object": "list", "has_more": False}, "field data is not as Stripe"),
     "no has_more": ({"object": "list", "data": []}, "field has_more is not as Stripe"),
     "another object": (intent(), "is not as Stripe's API defines it for a list"),

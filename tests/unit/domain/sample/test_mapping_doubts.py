@@ -231,7 +231,7 @@ class TestTimes:
     def hint(self, offset: timedelta, mapping: TableMapping = MAPPING) -> str:
         found = pairs(5, created=CREATED + offset)
         return only(
-            created_doubts([], found, mapping), "from Stripe's time in 5 of 5", fault=False
+            created_doubts([], found, mapping), "by more than an hour in 5 of 5", fault=False
         ).hint
 
     def test_empty(self) -> None:
