@@ -258,7 +258,7 @@ def test_a_restored_database(shop: Town) -> None:
         ),
         ("UPDATE reconciler.notes SET note = 'they never called'", "note", "the note differs"),
         ("UPDATE reconciler.notes SET author = 'bob'", "note", "the note differs"),
-        ("DELETE FROM reconciler.notes", "note", "but the table of discrepancies does not have it"),
+        ("DELETE FROM reconciler.notes", "note", "but the table of notes does not have it"),
         (
             PLANTED_NOTE,
             "note",

@@ -47,7 +47,7 @@ def failing(url: str, query: str, *before: str):
         ("DO $$ BEGIN RAISE SQLSTATE '57P05'; END $$", (), DatabaseUnavailableError, "57P05"),
         ("SELECT 1 / 0", (), RowRefusedError, "DivisionByZero 22012"),
         ("DELETE FROM payments", ("SET default_transaction_read_only TO on",), DatabaseUnavailableError, "read-only"),
-        ("SELECT pg_terminate_backend(pg_backend_pid())", (), DatabaseUnavailableError, "lost testing"),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", (), DatabaseUnavailableError, "lost its connection to PostgreSQL while testing"),
     ],
 )  # fmt: skip
 def test_each_failure_has_its_error_class(table, query, before, kind, words):
