@@ -81,7 +81,7 @@ def test_a_redirect_is_not_followed(serve: Serve) -> None:
     """A redirect is refused: the key goes to no other address than the configured one."""
     elsewhere = serve(GOOD_INTENT)
     served = serve(reply(b"", 301, location=f"{elsewhere.server.url}/v1/payment_intents/pi_1"))
-    with pytest.raises(StripeRequestError, match="not Stripe answered .* with status 301"):
+    with pytest.raises(StripeRequestError, match=r"not Stripe answered .* with status 301"):
         served.gateway.retrieve("pi_1")
     assert elsewhere.server.targets == []
 
