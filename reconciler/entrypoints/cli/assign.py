@@ -35,7 +35,7 @@ def assign(
         ),
     ] = None,
     no_owner: Annotated[
-        bool, typer.Option("--nobody", help="Remove the owner, and give no name.")
+        bool, typer.Option("--nobody", help="Remove the owner. Give no name with this option.")
     ] = False,
     apply: ApplyOption = False,
     account: AccountOption = None,

@@ -93,7 +93,7 @@ def close(
     ] = False,
     list_: Annotated[
         bool,
-        typer.Option("--list", help="List every closed period; takes no period."),
+        typer.Option("--list", help="List every closed period. Give no period with this option."),
     ] = False,
     cutoff: Annotated[
         str | None,

@@ -28,7 +28,9 @@ def write_closings(found: Sequence[ListedClose]) -> None:
                 "prepared by", lambda one: _by(one[1], Action.PERIOD_PREPARED)
             ),
             OutputColumn[ListedClose]("signed by", lambda one: _by(one[1], Action.PERIOD_SIGNED)),
-            OutputColumn[ListedClose]("shares days with signed", lambda one: _overlaps(one[1])),
+            OutputColumn[ListedClose](
+                "shares days with signed periods", lambda one: _overlaps(one[1])
+            ),
         ),
         found,
     )

@@ -136,7 +136,7 @@ def _write_changes(found: Closing) -> None:
             before = money_text(Money(change.before, change.currency))
             now = money_text(Money(change.now, change.currency))
         name = change.name.replace("_", " ")
-        write_line(f"  {change.currency.upper()} {name}: {before} then, {now} now")
+        write_line(f"  {change.currency.upper()} {name}: was {before}, is now {now}")
     for fact in found.late:
         changed = fact.change or fact.money_back
         amounts = ", ".join(money_text(Money(changed[one], one)) for one in sorted(changed))

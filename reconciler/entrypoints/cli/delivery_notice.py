@@ -12,7 +12,7 @@ from reconciler.entrypoints.cli.output import write_line
 from reconciler.errors import ReconcilerError
 from reconciler.settings import Account, Settings
 
-_NEXT: Final = "To see it: reconciler status --check health"
+_NEXT: Final = "To see whether it answers again, run: reconciler status --check health"
 
 
 def write_delivery_notices(settings: Settings, accounts: Iterable[str]) -> None:
@@ -37,7 +37,7 @@ def delivery_notice(settings: Settings, account: Account) -> str | None:
             lease, outbox = LeaseStatus(*status.lease()), OutboxStatus(*status.outbox())
     except ReconcilerError as error:
         # the row is written, so this must not look like a failed command
-        return f"The row is written. Whether your endpoint answers is not known: {error.what}"
+        return f"The row is written. Reconciler could not find out whether your endpoint answers: {error.what}"
     return notice_text(account.name, lease, outbox, endpoint_host(settings))
 
 
@@ -57,22 +57,16 @@ def notice_text(
             if outbox.failing_since is None
             else f" since {outbox.failing_since:%Y-%m-%d %H:%M:%S} UTC"
         )
-        said = (
-            f"Your application does not know it yet: deliveries to your endpoint{at} have failed{since}"
-            f" ({outbox.last_error}). What was written stands, and {rows} {wait}."
-        )
+        said = f"Your application does not know of the change yet. Deliveries to your endpoint{at} have failed{since} ({outbox.last_error}). Your table keeps the change, and {rows} {wait}."
         if has_service:
             within = duration_text(LONGEST_PROBE_SECONDS)
             return (
-                f"{said} The service tries the endpoint again within {within}, and delivers by itself when it answers."
+                f"{said} The service tries the endpoint again within {within}, and delivers the rows when the endpoint answers."
                 f" {_NEXT}"
             )
-        return f"{said} No service works on account {account}, so nothing is tried. Start it: reconciler run"
+        return f"{said} No service works on account {account}, so no delivery is tried. To start the service, run: reconciler run"
     if not has_service:
-        return (
-            f"Your application does not know it yet: no service works on account {account}, and only the service"
-            f" delivers. What was written stands, and {rows} {wait}. Start it: reconciler run"
-        )
+        return f"Your application does not know of the change yet. No service works on account {account}, and only the service delivers. Your table keeps the change, and {rows} {wait}. To start the service, run: reconciler run"
     return None
 
 

@@ -32,8 +32,7 @@ def note_rows_without_intent(
     if not count:
         return
 
-    many = f"More than {MOST_COUNTED:,}" if count > MOST_COUNTED else f"{count:,}"
-    rows = "open row holds" if count == 1 else "open rows hold"
+    many = f"more than {MOST_COUNTED:,}" if count > MOST_COUNTED else f"{count:,}"
     how = (
         "A sweep of kind window finds the paid ones among these rows: run reconciler sweep --kind window --since 30d"
         if mapped.links
@@ -43,5 +42,5 @@ def note_rows_without_intent(
         )
     )
     report.notes.append(
-        f"{many} {rows} no PaymentIntent, so a sweep of kind due does not examine them. {how}"
+        f"Open rows without a PaymentIntent: {many}. A sweep of kind due does not examine them. {how}"
     )

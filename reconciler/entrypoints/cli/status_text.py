@@ -137,7 +137,9 @@ def _write_tables(one: AccountStatus) -> None:
 
 def _tail_text(one: AccountStatus, expected: Expectations) -> str:
     every = f"every {duration_text(expected.every['tail'].total_seconds())}"
-    return every if one.tail_lag is None else f"{every}, {duration_text(one.tail_lag)} behind"
+    return (
+        every if one.tail_lag is None else f"{every}, {duration_text(one.tail_lag)} behind Stripe"
+    )
 
 
 def _rate_usage_text(rate_usage: RateUsage) -> str:

@@ -124,11 +124,11 @@ def _key_text(one: AccountEvidence) -> str:
 
 def _reading(one: AccountEvidence) -> str:
     if one.is_own:
-        return f"the key reads {one.read:,} of {one.read + one.missing:,} compared"
+        return f"the key reads {one.read:,} of {one.read + one.missing:,} compared payments"
     if one.is_connected:
-        return "the key reads them when it acts for this account"
+        return "the key reads their payments when it acts for this account"
     if one.missing:
-        return f"the key reads {one.read:,} of {one.read + one.missing:,} compared"
+        return f"the key reads {one.read:,} of {one.read + one.missing:,} compared payments"
     return "not compared with Stripe"
 
 

@@ -52,7 +52,9 @@ def bundle_entries(file: zipfile.ZipFile, manifest: Mapping[str, Any]) -> Iterat
             yield entry
     head = manifest["head"]
     if (seq, prev) != ((0, GENESIS) if head is None else (head["seq"], head["hash"])):
-        raise BrokenBundleError(f"{LEDGER}: the last entry is not the head in the manifest")
+        raise BrokenBundleError(
+            f"{LEDGER}: the last entry differs from the head that the manifest names"
+        )
 
 
 def _quick_entry(line: bytes) -> Entry | None:

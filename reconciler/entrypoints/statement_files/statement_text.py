@@ -21,7 +21,7 @@ WHAT_IT_IS: Final = (
     "The statement compares your table with Stripe's payments. It compares neither of them with the bank: it has "
     "no fees, payouts and conversions."
 )
-NO_FIGURES: Final = "No day of the period was examined, so that it has no figures."
+NO_FIGURES: Final = "No day of the period was examined, so the period has no figures."
 EXAMINE: Final = "reconciler sweep --kind window --record"
 _DAYS_NAMED: Final = 10
 _PAYMENTS_NAMED: Final = 20
@@ -55,7 +55,7 @@ def of_examined_days(found: Statement) -> str:
     """Of how many days the figures are, to stand after one; empty if it is every day of the period."""
     days = len(found.period.days)
     missing = len(found.days_not_examined)
-    return f", of {days - missing} of {days} days" if missing else ""
+    return f", for {days - missing} of {days} days" if missing else ""
 
 
 def headline(found: Statement, one: CurrencyStatement) -> str:

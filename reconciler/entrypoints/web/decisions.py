@@ -61,7 +61,7 @@ DONE: Final = {
     "reopen": "Open again.",
     "accept": "Your acceptance is stored. The service will write the row soon. This page then shows the result.",
     "prepare": "Prepared. Another person has to sign the period.",
-    "sign": "Signed. The ledger has the figures, and who signed.",
+    "sign": "Signed. The ledger keeps the figures and the name of the signer.",
 }
 """What a page says after a decision."""
 

@@ -63,8 +63,7 @@ def _faults(web: WebSection) -> list[ConfigurationFault]:
         faults.append(
             ConfigurationFault(
                 "Other machines can reach the address in web.listen, so passwords would cross the network in plain text.",
-                "Listen on 127.0.0.1 if the reverse proxy with TLS is on this machine. If it is on another one, set web.trusted_proxies"
-                " to its address, and web.user_header to the header in which it names the person.",
+                "If the reverse proxy with TLS is on this machine, listen on 127.0.0.1. If the proxy is on another machine, set web.trusted_proxies to its address, and web.user_header to the header in which the proxy names the person.",
             )
         )
     return faults

@@ -90,7 +90,7 @@ def test_a_period_is_closed_and_what_is_found_later_is_shown_beside_it(
     assert [(one["subject"], one["change"]) for one in changed["late"]] == [(late, {"eur": -99})]
     text = town.run("close", "--from", DAY, "--to", DAY).out
     assert "changed_since_signed" in text
-    assert "EUR late: 0.00 EUR then, -0.99 EUR now" in text
+    assert "EUR late: was 0.00 EUR, is now -0.99 EUR" in text
 
     reopened = as_user("ben", "--reopen", "--note", "one payment was found late")
     assert reopened["state"] == "reopened"

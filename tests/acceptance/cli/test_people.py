@@ -201,7 +201,7 @@ def test_a_write_while_the_endpoint_is_down(town: Town) -> None:
     town.pay(1)
     town.pay(2, "canceled")
     swept = town.run("sweep", "--apply")
-    no_service = "no service works on account default, and only the service delivers."
+    no_service = "No service works on account default, and only the service delivers."
     assert no_service in " ".join(swept.out.split())
     kept_connection(town.shop.url).execute(
         "UPDATE reconciler.outbox SET tried_since = now(), last_error = 'HTTP 503', attempts = 3"
@@ -212,8 +212,8 @@ def test_a_write_while_the_endpoint_is_down(town: Town) -> None:
     reverted = town.run("revert", str(sweep), "--json")
     for answer in (accept, reverted):
         assert answer.code == 0
-        assert "deliveries to your endpoint at 127.0.0.1 have failed" in answer.json["delivery"]
-        assert "What was written stands" in answer.json["delivery"]
+        assert "Deliveries to your endpoint at 127.0.0.1 have failed" in answer.json["delivery"]
+        assert "Your table keeps the change" in answer.json["delivery"]
 
 
 def test_resolve_with_ignore(swept: Town) -> None:

@@ -64,11 +64,11 @@ def test_apply_corrects(town: Town) -> None:
 
 def test_due_names_the_open_rows_that_it_cannot_examine(town: Town) -> None:
     """A sweep of due says how many open rows hold no PaymentIntent, and what finds them: it does not report all is well."""
-    assert "no PaymentIntent" not in town.run("sweep", "--kind", "due").out
+    assert "without a PaymentIntent" not in town.run("sweep", "--kind", "due").out
     for key in (1, 2):
         town.shop.insert(key=key, payment_intent=None, status="pending")
     town.shop.insert(key=3, payment_intent=None, status="paid")
-    said = "2 open rows hold no PaymentIntent, so a sweep of kind due does not examine them."
+    said = "Open rows without a PaymentIntent: 2. A sweep of kind due does not examine them."
     (note,) = town.run("sweep", "--kind", "due", "--json").json["notes"]
     assert note == (
         f"{said} If these rows lost the webhook with the PaymentIntent's id, set payments.link_metadata. Without this setting no sweep can match them."

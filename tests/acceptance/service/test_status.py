@@ -45,7 +45,7 @@ def test_status_of_a_healthy_service(installation: ServiceInstallation) -> None:
 
     text = installation.run("status")[1]
     assert "held by" in text
-    assert re.search(r"tail +every \d+ (s|min), \d+ s behind", text)
+    assert re.search(r"tail +every \d+ (s|min), \d+ s behind Stripe", text)
     assert re.search(r"reads a second +all \d+ of 2000 \(", text)
 
     status, shown = installation.get(port, "/metrics")

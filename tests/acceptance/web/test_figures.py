@@ -177,8 +177,8 @@ def test_a_month_without_an_examined_day_has_no_figure(ana: TestClient, stored: 
     said = words(ana.get("/statement?month=2025-04&cutoff=2027-12-31").text)
     assert "30 days are not examined" in said
     assert "CHF Not examined" in said
-    assert "of 0 of 30 days" not in said
-    assert "No day of the period was examined, so that it has no figures." in said
+    assert "for 0 of 30 days" not in said
+    assert "No day of the period was examined, so the period has no figures." in said
     assert "Paid in your table" not in said
     assert "what explains the difference" not in said
 

@@ -31,24 +31,25 @@ def test_a_service_that_delivers_needs_no_word(outbox: OutboxStatus) -> None:
 def test_the_endpoint_is_down() -> None:
     """It names endpoint, time and error; the write stands, the row waits; when it is tried, and how to look."""
     assert notice_text("eu", HELD, DOWN, "shop.example") == (
-        "Your application does not know it yet: deliveries to your endpoint at shop.example have failed since"
-        " 2026-11-28 03:12:00 UTC (HTTP 503). What was written stands, and 3 outbox rows wait. The service tries the"
-        " endpoint again within 5 min, and delivers by itself when it answers. To see it: reconciler status --check health"
+        "Your application does not know of the change yet. Deliveries to your endpoint at shop.example have failed since"
+        " 2026-11-28 03:12:00 UTC (HTTP 503). Your table keeps the change, and 3 outbox rows wait. The service tries the"
+        " endpoint again within 5 min, and delivers the rows when the endpoint answers. To see"
+        " whether it answers again, run: reconciler status --check health"
     )
 
 
 def test_no_service_delivers() -> None:
     """Without a service nothing is delivered: it says so, and how to start one, also if the endpoint failed before."""
     assert notice_text("eu", FREE, FRESH, "shop.example") == (
-        "Your application does not know it yet: no service works on account eu, and only the service delivers. What was"
-        " written stands, and 1 outbox row waits. Start it: reconciler run"
+        "Your application does not know of the change yet. No service works on account eu, and only the service"
+        " delivers. Your table keeps the change, and 1 outbox row waits. To start the service, run: reconciler run"
     )
     both = notice_text("eu", FREE, DOWN, None) or ""
     assert both.startswith(
-        "Your application does not know it yet: deliveries to your endpoint have failed since"
+        "Your application does not know of the change yet. Deliveries to your endpoint have failed since"
     )
     assert both.endswith(
-        "No service works on account eu, so nothing is tried. Start it: reconciler run"
+        "No service works on account eu, so no delivery is tried. To start the service, run: reconciler run"
     )
 
 

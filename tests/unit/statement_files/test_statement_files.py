@@ -149,7 +149,7 @@ def test_nothing_is_said_of_a_period_that_was_not_examined(
     path = tmp_path / "s.xlsx"
     write_statement_workbook(path, [nothing], [])
     summary = [cell for row in cells(path, "summary") for _, cell in row]
-    in_words = "No day of the period was examined, so that it has no figures."
+    in_words = "No day of the period was examined, so the period has no figures."
     for text in (
         "\n".join(statement_lines(nothing)).partition("certificate of completeness")[0],
         "".join(statement_html([nothing])).partition("IPE")[0],
@@ -157,7 +157,7 @@ def test_nothing_is_said_of_a_period_that_was_not_examined(
     ):
         assert in_words in text
         assert "Paid in your table" not in text.replace("paid in", "Paid in")
-        assert "of 0 of 31 days" not in text
+        assert "for 0 of 31 days" not in text
         assert "unexplained" not in text
     assert "-12.50 EUR at the end" in "\n".join(statement_lines(nothing))
     assert "open at the cut-off" in "".join(statement_html([nothing]))

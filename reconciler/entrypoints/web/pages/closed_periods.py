@@ -57,7 +57,7 @@ class ListedClose:
             case CloseState.CHANGED_SINCE_SIGNED:
                 return "yes"
             case CloseState.SIGNED:
-                return "no" if closing.figures is not None else "open it to see"
+                return "no" if closing.figures is not None else "open the period to see"
             case _:
                 return ""
 
@@ -120,6 +120,6 @@ _COLUMNS: Final[tuple[Column[ListedClose], ...]] = (
     text_column("Signed by", lambda one: _person(one.last(Action.PERIOD_SIGNED))),
     moment_column("Signed at", lambda one: _at(one.last(Action.PERIOD_SIGNED))),
     moment_column("Cut-off", lambda one: one.closing.steps[-1].cutoff),
-    text_column("Changed since signed", lambda one: one.changed),
-    text_column("Shares days with signed", _overlaps),
+    text_column("Changed since it was signed", lambda one: one.changed),
+    text_column("Shares days with signed periods", _overlaps),
 )

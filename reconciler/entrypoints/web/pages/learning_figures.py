@@ -35,7 +35,7 @@ def learning_figures(figures: OverviewFigures) -> list[Figure]:
         Figure(
             "Found only by Reconciler",
             _share(corrected, figures.settled),
-            "Of the payments that reached an outcome at Stripe: the part whose webhook never arrived.",
+            "Of the payments that reached an outcome at Stripe, the share whose webhook never arrived.",
         ),
         _delay(figures.delays),
         Figure("Corrected by the service", f"{by_service:,}", "No person had to do anything."),
@@ -60,7 +60,7 @@ def learning_figures(figures: OverviewFigures) -> list[Figure]:
 def _agreement(figures: OverviewFigures) -> Figure:
     name, meaning = (
         "Agreement",
-        "Of the payments that the last complete window sweep examined: the part without an open discrepancy now.",
+        "Of the payments that the last complete window sweep examined, the share without an open discrepancy now.",
     )
     window = figures.window
     if window is None or not window.examined:

@@ -289,7 +289,7 @@ def _of_acceptances(records: PaymentRecords) -> Iterator[Moment]:
         elif one.state == "expired":
             why = (
                 one.answer
-                or "the service had not begun to write: accept again when the service runs"
+                or "the service had not begun to write. Accept Stripe's side again when the service runs"
             )
             yield Moment(one.expires_at, "Reconciler", f"Not done in time: {why}", number)
 
