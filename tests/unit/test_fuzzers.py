@@ -22,7 +22,14 @@ INPUTS = {
 ROWS = 120
 
 
-@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        # the same command lines as "cli", each in a process
+        pytest.param(name, marks=[pytest.mark.long] if name == "cli-processes" else [])
+        for name in INPUTS
+    ],
+)
 def test_no_input_ends_in_an_unexpected_error(name: str, original_logging: None) -> None:
     """Every answer is a result or one of Reconciler's own errors, and never another exception."""
     assert fuzz(name, seconds=60, inputs=INPUTS[name], seed=1) >= INPUTS[name]

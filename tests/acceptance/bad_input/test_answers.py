@@ -11,6 +11,7 @@ import pytest
 from reconciler.sandbox import Faults, RequestFault
 from reconciler.sandbox import SandboxAnswer as Wire
 from tests.acceptance.installation import EVENTS, LIST, NOW, RETRIEVE, TRIES, Installation
+from tests.some_quick import some_quick
 
 NOTHING_THERE = "http://127.0.0.1:9"
 
@@ -63,7 +64,7 @@ def test_answers_that_break_once(installation: Installation) -> None:
     assert (answer.code, answer.json["corrected"]) == (0, len(BREAKS))
 
 
-@pytest.mark.parametrize("kind", [*BREAKS, RequestFault.EMPTY_PAGE])
+@some_quick("kind", [*BREAKS, RequestFault.EMPTY_PAGE], quick=(1, 6))
 def test_a_list_that_stays_broken(installation: Installation, kind: RequestFault) -> None:
     """The range that could not be listed is named, the pages before it are recorded, and no payment is "missing"."""
     for key in range(120):
@@ -161,8 +162,10 @@ def test_an_id_that_neither_side_knows(installation: Installation) -> None:
     assert installation.dump_results() == before
 
 
-@pytest.mark.parametrize(
-    "stored", ["", " ", "ch_123", "pi_with/slash", "pi_ü", "pi_1?expand=x", "../charges", "x" * 300]
+@some_quick(
+    "stored",
+    ["", " ", "ch_123", "pi_with/slash", "pi_ü", "pi_1?expand=x", "../charges", "x" * 300],
+    quick=(0, 2, 6),
 )
 def test_a_row_without_a_valid_id(installation: Installation, stored: str) -> None:
     """A value that is not an id of Stripe's makes no request, breaks no page, and is counted if it is not blank."""

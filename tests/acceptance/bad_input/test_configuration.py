@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.installation import Installation
+from tests.some_quick import some_quick
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown key": ({"payments": {"statsu": "status"}}, "payments.statsu"),
@@ -45,7 +46,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@some_quick("name", CHANGES, quick=8)
 def test_a_wrong_configuration(installation: Installation, name: str) -> None:
     """Exit 78 with the key's full name and a hint; neither Stripe nor the database is asked."""
     change, named = CHANGES[name]
@@ -101,7 +102,7 @@ MAPPINGS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", MAPPINGS)
+@some_quick("name", MAPPINGS, quick=4)
 def test_a_mapping_that_does_not_fit(installation: Installation, name: str) -> None:
     """The mapping is compared with the real table before Stripe is asked: exit 78 with the name that is wrong."""
     change, named = MAPPINGS[name]
@@ -143,7 +144,7 @@ ARGUMENTS: dict[str, tuple[list[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", ARGUMENTS)
+@some_quick("name", ARGUMENTS, quick=8)
 def test_arguments_that_do_not_fit(installation: Installation, name: str) -> None:
     """Exit 64 with the argument's name and a hint, nothing on standard output, and nothing written."""
     arguments, named = ARGUMENTS[name]

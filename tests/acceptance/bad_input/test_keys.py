@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.sandbox import LIVE_KEY, Sandbox
 from tests.acceptance.installation import LIST, NOW, Installation
+from tests.some_quick import some_quick
 
 FULL = ("payment_intent_read", "charge_read", "event_read", "dispute_read")
 SHOWN = "Read on"
@@ -67,7 +68,7 @@ def test_a_key_that_stripe_does_not_know(installation: Installation) -> None:
 
 
 @pytest.mark.parametrize("permission", ["payment_intent_read", "charge_read", "event_read"])
-@pytest.mark.parametrize("kind", ["due", "window", "all"])
+@some_quick("kind", ["due", "window", "all"], quick=(2,))
 def test_a_key_without_a_permission(installation: Installation, permission: str, kind: str) -> None:
     """After a 403: exit 78 with the permission's name in Stripe's API and in the Dashboard, and nothing written."""
     installation.add_payment(1)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from tests.acceptance.cli.conftest import Town
+from tests.some_quick import some_quick
 
 RESTRICTED = "rk_test_just_enough"
 
@@ -97,7 +96,7 @@ def test_everything_wrong_at_once(town: Town, empty_database: str) -> None:
     assert not of_level(found, "skipped")
 
 
-@pytest.mark.parametrize(
+@some_quick(
     ("permission", "code", "names", "needed_by"),
     [
         ("charge_read", 78, "cannot read refunds", "every sweep"),
@@ -106,6 +105,7 @@ def test_everything_wrong_at_once(town: Town, empty_database: str) -> None:
         ("checkout_session_read", 0, "cannot read checkout sessions", "payments.payment_intent"),
         ("balance_read", 0, "cannot read balance transactions", "captured in part"),
     ],
+    quick=(0, 3),
 )
 def test_a_missing_permission_names_what_needs_it(
     town: Town, permission: str, code: int, names: str, needed_by: str

@@ -13,6 +13,7 @@ from reconciler.adapters.postgres.schema.connection_security import Transport
 from reconciler.entrypoints.doctor import security
 from reconciler.sandbox import TEST_KEY
 from tests.acceptance.cli.conftest import Town
+from tests.some_quick import some_quick
 
 MakeRole = Callable[[str], tuple[str, Callable[[str], str]]]
 
@@ -38,7 +39,7 @@ def keyed(town: Town) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
+@some_quick(
     ("mode", "words"),
     [
         (0o600, None),
@@ -50,6 +51,7 @@ def keyed(town: Town) -> Path:
         (0o666, "every user of this machine may change"),
         (0o644, "every user of this machine may read"),
     ],
+    quick=(1, 3, 7),
 )
 def test_permissions_of_a_key_file(town: Town, keyed: Path, mode: int, words: str | None) -> None:
     """A key file that others may change or read is a warning with the command that corrects it."""

@@ -26,6 +26,7 @@ from reconciler.entrypoints.cli.app import run
 from reconciler.sandbox import TEST_KEY, Sandbox, SandboxServer
 from tests.acceptance.configured_shop import NO_RATE_LIMIT
 from tests.acceptance.installation import Answer
+from tests.some_quick import some_quick
 
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
 
@@ -146,7 +147,7 @@ def kinds(report: dict[str, Any]) -> dict[str, int]:
     return counts
 
 
-@pytest.mark.parametrize(("kind", "data"), [("jsonb", "t.data"), ("text", "(t.data)::jsonb")])
+@some_quick(("kind", "data"), [("jsonb", "t.data"), ("text", "(t.data)::jsonb")], quick=1)
 def test_a_table_of_documents(place: Place, kind: str, data: str) -> None:
     """Everything but the key is in a document, which may be a text: each part becomes an SQL text, and findings are right."""
     place.execute(
@@ -406,7 +407,7 @@ def test_a_role_that_may_only_select_in_a_read_only_database(
     assert steps[3].endswith(f"reconciler --config {place.config} doctor")
 
 
-@pytest.mark.parametrize("shape", ["view", "partitioned"])
+@some_quick("shape", ["view", "partitioned"], quick=1)
 def test_other_relations(place: Place, shape: str) -> None:
     """A view and a partitioned table are found like a table."""
     plain(place)

@@ -25,6 +25,7 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.long
 def test_bash_completes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The script that completion prints works in the bash that is installed: it completes an option of a command."""
     assert run(("completion", "bash"), {}) == 0

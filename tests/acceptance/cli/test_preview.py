@@ -14,6 +14,7 @@ from reconciler.engine.page import brake
 from reconciler.entrypoints.cli import sweep as sweep_command
 from reconciler.entrypoints.cli.preview import PREVIEW_NAMES
 from tests.acceptance.cli.conftest import Town
+from tests.some_quick import some_quick
 
 
 def hint_of(text: str) -> list[str]:
@@ -115,7 +116,7 @@ def test_a_line_that_has_changed_is_not_applied(town: Town) -> None:
     assert town.ask("SELECT count(*) FROM reconciler.outbox") == [(1,)]
 
 
-@pytest.mark.parametrize(
+@some_quick(
     ("changes", "code"),
     [
         ({"to_status": "canceled"}, 75),
@@ -128,6 +129,7 @@ def test_a_line_that_has_changed_is_not_applied(town: Town) -> None:
         ({"to_status": ""}, 64),
         ({"kind": "missing"}, 64),
     ],
+    quick=(0, 1, 4, 7),
 )
 def test_an_edited_file(town: Town, changes: dict[str, str], code: int) -> None:
     """What the file says besides what was previewed is never written; what is no preview ends with 64."""

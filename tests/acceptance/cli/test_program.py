@@ -126,6 +126,7 @@ def test_h_is_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(("sweep", "-h"), {}) == 0
 
 
+@pytest.mark.long
 def test_a_reader_that_ends(town: Town) -> None:
     """If the reader of its output ends (``| head``), the program ends without a message, as SIGPIPE would end it."""
     process = town.start("migrate", "--check")
@@ -189,6 +190,7 @@ def finished(
 ASCII = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "command",
     [
@@ -222,6 +224,7 @@ def test_without_a_utf_8_locale(town: Town, command: tuple[str, ...]) -> None:
         assert b"unknown_status" in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "command",
     [

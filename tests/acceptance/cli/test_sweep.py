@@ -238,6 +238,7 @@ def test_an_interrupted_sweep(town: Town, number: signal.Signals) -> None:
     assert "Traceback" not in err
 
 
+@pytest.mark.long
 def test_a_closed_terminal_gives_the_lease_back(town: Town) -> None:
     """SIGHUP ends a sweep that writes as Ctrl-C does: its pages are whole, and the account is free at once."""
     intents = [town.pay(key + 1) for key in range(10)]

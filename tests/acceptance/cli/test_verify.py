@@ -11,6 +11,7 @@ from psycopg.sql import Literal
 
 from reconciler.domain.audit.hash_chain import GENESIS, entry_hash
 from tests.acceptance.cli.conftest import Town
+from tests.some_quick import some_quick
 
 NO_TRIGGERS = "SET session_replication_role = replica;" + "".join(
     f"ALTER TABLE reconciler.{table} DISABLE TRIGGER USER;"
@@ -114,7 +115,7 @@ def test_the_head_is_the_last_entry(shop: Town) -> None:
     assert account["anchor"] is None
 
 
-@pytest.mark.parametrize(
+@some_quick(
     ("change", "words"),
     [
         ("SET at = 'infinity'", "the entry's time cannot be read"),
@@ -125,6 +126,7 @@ def test_the_head_is_the_last_entry(shop: Town) -> None:
             "nested too deep",
         ),
     ],
+    quick=(1, 3),
 )
 def test_an_entry_that_cannot_be_read(shop: Town, change: str, words: str) -> None:
     """It is the first bad entry, verify exits with 1, and export names it too; neither ends with a traceback."""
@@ -228,7 +230,7 @@ def test_a_restored_database(shop: Town) -> None:
     assert (code, account["anchor"]["state"]) == (1, "restored?")
 
 
-@pytest.mark.parametrize(
+@some_quick(
     ("change", "record", "words"),
     [
         (
@@ -285,6 +287,7 @@ def test_a_restored_database(shop: Town) -> None:
             "no entry",
         ),
     ],
+    quick=(0, 4, 5, 8, 9, 12),
 )
 def test_a_record_that_does_not_fit_the_ledger(
     shop: Town, change: str, record: str, words: str

@@ -11,6 +11,7 @@ from tests.acceptance.payments.conftest import OpenShop
 from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.shop import LINKED, PaymentShop, json_text
 from tests.acceptance.payments.stripe_objects import HOUR, dispute, payment_intent
+from tests.some_quick import some_quick
 
 DIFFERS = "--amount-differs"
 
@@ -39,7 +40,7 @@ OTHER_MONEY: dict[str, tuple[dict[str, Any], int, str]] = {
 }
 
 
-@pytest.mark.parametrize("local", ["pending", "failed", "canceled"])
+@some_quick("local", ["pending", "failed", "canceled"], quick=1)
 def test_accepting_another_amount_is_final(open_shop: OpenShop, local: str) -> None:
     """Another amount is accepted only with --amount-differs; then the row keeps its amount, and all is quiet."""
     shop = open_shop()

@@ -14,6 +14,7 @@ from tests.acceptance.payments.stripe_objects import (
     event,
     payment_intent,
 )
+from tests.some_quick import some_quick
 
 SESSIONS = "/v1/checkout/sessions"
 
@@ -29,7 +30,7 @@ def bought(shop: PaymentShop, key: int, status: str = "succeeded", local: str = 
     shop.row(key, f"cs_test_{key}", local, order=f"o-{key}")
 
 
-@pytest.mark.parametrize("kind", ["due", "window", "all"])
+@some_quick("kind", ["due", "window", "all"], quick=(2,))
 def test_a_session_is_read_once_and_its_payment_decides(
     open_shop: OpenShop, stripe: ExactStripe, kind: str
 ) -> None:

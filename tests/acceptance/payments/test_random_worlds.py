@@ -29,7 +29,7 @@ from tests.acceptance.payments.worlds import (
 from tests.conftest import Server
 
 _numbers = itertools.count(1)
-WORLDS = 8
+WORLDS = 5
 Written = Counter[str]
 """How many writes there were: any, of rows that a happening touched, links and relinks."""
 RunWorld = Callable[[World], Written]
@@ -214,7 +214,7 @@ def test_no_sweep_writes_what_is_not_so(run_world: RunWorld) -> None:
     """No release over money, no payment without it, no settled row changed, and no money passed over in silence."""
     written = run_worlds(run_world, (world(seed) for seed in range(WORLDS)))
     # otherwise there was nothing to judge
-    assert written["any"] >= 6
+    assert written["any"] >= 4
     assert written["touched"] >= 1
     assert written["linked"] >= 1
 

@@ -10,6 +10,7 @@ from tests.acceptance.payments.conftest import OpenShop
 from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.shop import PaymentShop, json_text
 from tests.acceptance.payments.stripe_objects import HOUR, payment_intent
+from tests.some_quick import some_quick
 
 MakeRole = Callable[[str], tuple[str, Callable[[str], str]]]
 FUNCTION = """
@@ -166,7 +167,7 @@ def test_what_reads_back_by_meaning_is_kept(open_shop: OpenShop, case: str) -> N
     shop.assert_sound()
 
 
-@pytest.mark.parametrize("case", NOT_KEPT)
+@some_quick("case", NOT_KEPT, quick=4)
 def test_what_does_not_read_back_is_no_correction(open_shop: OpenShop, case: str) -> None:
     """The write of that row alone is taken back: a finding, no outbox row, no correction in the ledger."""
     only_one = f"IF OLD.id = 1 THEN {NOT_KEPT[case]} END IF;"

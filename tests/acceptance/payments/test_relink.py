@@ -11,9 +11,10 @@ from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.shop import LINKED, Row
 from tests.acceptance.payments.stripe_objects import DAY, HOUR, MINUTE, payment_intent
 from tests.acceptance.payments.test_retried_orders import assert_paid_by_other, retried
+from tests.some_quick import some_quick
 
 
-@pytest.mark.parametrize("kind", ["due", "window", "all"])
+@some_quick("kind", ["due", "window", "all"], quick=(2,))
 def test_relink_points_the_row_at_the_payment(open_shop: OpenShop, kind: str) -> None:
     """With relink, a sweep that may write does what a person would accept, in the plainest case."""
     shop = open_shop(**LINKED)

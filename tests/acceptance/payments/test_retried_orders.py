@@ -14,6 +14,7 @@ from tests.acceptance.payments.conftest import OpenShop
 from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.shop import LINKED, PaymentShop, Row
 from tests.acceptance.payments.stripe_objects import DAY, HOUR, MINUTE, event, payment_intent
+from tests.some_quick import some_quick
 
 FIRST_STATES = ["canceled", "declined", "requires_payment_method", "requires_action"]
 RETRIED_AFTER = 15 * MINUTE
@@ -49,8 +50,8 @@ def assert_paid_by_other(
     return found
 
 
-@pytest.mark.parametrize(
-    "kinds", [("all",), ("due", "window"), ("window", "due"), ("tail", "all", "due")]
+@some_quick(
+    "kinds", [("all",), ("due", "window"), ("window", "due"), ("tail", "all", "due")], quick=(0, 3)
 )
 def test_an_order_that_its_retry_paid_is_not_released(
     open_shop: OpenShop, stripe: ExactStripe, kinds: tuple[str, ...]
@@ -280,7 +281,7 @@ def explained(shop: PaymentShop, *arguments: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("first", ["requires_payment_method", "canceled"])
+@some_quick("first", ["requires_payment_method", "canceled"], quick=1)
 def test_explain_names_the_open_discrepancy_of_an_order_that_another_intent_paid(
     open_shop: OpenShop, first: str
 ) -> None:

@@ -8,6 +8,7 @@ from tests.acceptance.payments.conftest import OpenShop
 from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.shop import ORDERS, PaymentShop
 from tests.acceptance.payments.stripe_objects import payment_intent
+from tests.some_quick import some_quick
 
 TEXTS = {
     "a cast": {"amount": {"sql": "t.note::int"}},
@@ -36,9 +37,10 @@ def shop_with_a_wrong_row(open_shop: OpenShop, case: str) -> PaymentShop:
     return shop
 
 
-@pytest.mark.parametrize(
+@some_quick(
     ("case", "kind"),
     [*((case, "all") for case in TEXTS), ("a cast", "due"), ("a condition", "window")],
+    quick=(0, 2, 6),
 )
 def test_one_row_is_a_finding_and_the_others_are_corrected(
     open_shop: OpenShop, case: str, kind: str

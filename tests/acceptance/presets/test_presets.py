@@ -16,6 +16,7 @@ from tests.acceptance.configured_shop import REPOSITORY
 from tests.acceptance.installation import Installation
 from tests.acceptance.presets.application_table import CREATED, ApplicationTable
 from tests.acceptance.presets.applications import APPLICATIONS, qualified, table_name
+from tests.some_quick import some_quick
 
 MakeInstallation = Callable[..., Installation]
 RoleFactory = Callable[[str], tuple[str, Callable[[str], str]]]
@@ -119,7 +120,7 @@ def read_dry_sweep(installation: Installation, name: str, role: RoleFactory) -> 
     assert report["discrepancies"] == {application.lost_kind: len(application.lost)}, report
 
 
-@pytest.mark.parametrize("name", REPORT_ONLY)
+@some_quick("name", REPORT_ONLY, quick=3)
 def test_a_report_only_preset_finds_and_writes_nothing(
     make_installation: MakeInstallation, role: RoleFactory, name: str
 ) -> None:

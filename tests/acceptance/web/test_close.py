@@ -22,6 +22,7 @@ from reconciler.settings import Settings
 from reconciler.settings.review_section import ReviewSection
 from reconciler.wiring.web_records import WebRecords
 from tests.acceptance.web.conftest import CHEAP
+from tests.some_quick import some_quick
 
 PERIOD = {"from": "2026-01-05", "to": "2026-01-06"}
 PAGE = f"/statement?{urlencode(PERIOD)}"
@@ -180,7 +181,7 @@ def test_a_refusal_speaks_of_the_page(visit: Visit, values: dict[str, str], hint
     assert f'{days}">Back to the page' in text
 
 
-@pytest.mark.parametrize(
+@some_quick(
     ("values", "code"),
     [
         ({"step": "burn"}, 400),
@@ -194,6 +195,7 @@ def test_a_refusal_speaks_of_the_page(visit: Visit, values: dict[str, str], hint
         ({"from": "2199-01-01", "to": "2199-01-31"}, 409),
         ({"token": "0"}, 403),
     ],
+    quick=(0, 4, 8, 9),
 )
 def test_a_wrong_step_is_refused(
     examined: None, visit: Visit, values: dict[str, str], code: int

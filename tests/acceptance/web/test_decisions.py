@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from reconciler.adapters.postgres.schema.migration import migrate
 from reconciler.errors import DatabaseUnavailableError
 from tests.acceptance.web.conftest import PASSWORD, Site
+from tests.some_quick import some_quick
 
 HOST = "http://pages.example"
 SAME = {"Origin": HOST, "Sec-Fetch-Site": "same-origin"}
@@ -154,7 +155,7 @@ def test_many_at_once_are_previewed(ana: TestClient, ask: Ask) -> None:
     assert "opens again if a side changes" in ana.get(answer.headers["location"]).text
 
 
-@pytest.mark.parametrize(
+@some_quick(
     "headers",
     [
         {},
@@ -166,6 +167,7 @@ def test_many_at_once_are_previewed(ana: TestClient, ask: Ask) -> None:
         {"Origin": HOST, "Sec-Fetch-Site": "same-site"},
         {"Referer": f"{HOST}/"},
     ],
+    quick=(0, 1, 5, 7),
 )
 def test_another_site_cannot_decide(ana: TestClient, ask: Ask, headers: dict[str, str]) -> None:
     """Even with the person's password and the right token."""
@@ -194,7 +196,7 @@ def test_a_viewer_cannot_decide(site: Site, ana: TestClient, ask: Ask) -> None:
     assert site().post("/decide", headers=SAME).status_code == 401
 
 
-@pytest.mark.parametrize(
+@some_quick(
     "values",
     [
         {"decision": "accept", "id": [54, 55]},
@@ -212,6 +214,7 @@ def test_a_viewer_cannot_decide(site: Site, ana: TestClient, ask: Ask) -> None:
         {"decision": "assign", "owner": "a\nb"},
         {"decision": "reopen"},
     ],
+    quick=(0, 1, 5, 9, 12),
 )
 def test_a_wrong_post_changes_nothing(ana: TestClient, ask: Ask, values: dict[str, object]) -> None:
     """A clear page with 400, and every discrepancy as it was."""

@@ -21,6 +21,7 @@ from reconciler.sandbox import (
     fill,
 )
 from tests.contract.gateway.conftest import OpenGateway
+from tests.some_quick import some_quick
 
 FAILING = [
     RequestFault.RATE_LIMITED,
@@ -123,7 +124,7 @@ def test_the_reason_for_a_rate_limit_is_reported(
     assert reported == [(reason, Endpoint.LIST)]
 
 
-@pytest.mark.parametrize("livemode", [True, False])
+@some_quick("livemode", [True, False], quick=1)
 def test_the_documented_limits_bring_no_429(
     sandbox: Sandbox, server: SandboxServer, clock: ManualClock, livemode: bool
 ) -> None:

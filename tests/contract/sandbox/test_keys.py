@@ -19,6 +19,7 @@ from reconciler.sandbox import (
     make,
 )
 from reconciler.sandbox.state.seeding import PaymentKind
+from tests.some_quick import some_quick
 
 Clients = Callable[..., stripe.StripeClient]
 
@@ -56,7 +57,7 @@ def test_missing_permission(client_for: Clients, sandbox: Sandbox) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@some_quick(
     ("target", "permission"),
     [
         ("/v1/charges", "charge_read"),
@@ -67,6 +68,7 @@ def test_missing_permission(client_for: Clients, sandbox: Sandbox) -> None:
         ("/v1/checkout/sessions", "checkout_session_read"),
         ("/v1/webhook_endpoints", "webhook_read"),
     ],
+    quick=2,
 )
 def test_permission_of_each_endpoint(
     server: SandboxServer, sandbox: Sandbox, target: str, permission: str

@@ -12,6 +12,7 @@ from reconciler.sandbox import Checkout, PaymentKind, Sandbox, make
 from reconciler.sandbox.objects.next_actions import BODIES
 from reconciler.sandbox.objects.payment_methods import METHODS
 from tests.contract.sandbox.sdk_shapes import TYPES, problems, problems_of_answer
+from tests.some_quick import some_quick
 
 LISTS = ("payment_intents", "charges", "refunds", "disputes", "events", "webhook_endpoints", "checkout/sessions")  # fmt: skip
 
@@ -33,7 +34,7 @@ def check(http: httpx.Client, target: str, **params: Any) -> dict[str, Any]:
     return body
 
 
-@pytest.mark.parametrize("kind", list(PaymentKind))
+@some_quick("kind", list(PaymentKind), quick=5)
 def test_every_kind_of_payment_has_the_sdks_fields(
     http: httpx.Client, sandbox: Sandbox, kind: PaymentKind
 ) -> None:
@@ -45,7 +46,7 @@ def test_every_kind_of_payment_has_the_sdks_fields(
             check(http, f"{name}/{item['id']}")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@some_quick("method", METHODS, quick=6)
 def test_every_payment_method_has_the_sdks_fields(
     http: httpx.Client, sandbox: Sandbox, method: str
 ) -> None:

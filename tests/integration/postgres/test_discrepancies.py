@@ -34,6 +34,7 @@ from reconciler.engine.actions.note import add_note, redact_note
 from reconciler.engine.actions.reopen import reopen
 from reconciler.engine.actions.resolve import resolve
 from reconciler.errors import DatabaseBusyError, UsageError
+from tests.some_quick import some_quick
 
 JO = AskedBy("jo")
 
@@ -88,7 +89,7 @@ def test_a_discrepancy_comes_back_as_it_was_found(stored, seen):
     assert PostgresDiscrepancyStore(stored.database, "unknown").discrepancy(1) is None
 
 
-@pytest.mark.parametrize(
+@some_quick(
     ("wanted", "ids"),
     [
         ({}, [3, 2, 4, 1]),
@@ -103,6 +104,7 @@ def test_a_discrepancy_comes_back_as_it_was_found(stored, seen):
         ({"ids": (2,)}, [2]),
         ({"ids": (2, 9), "kinds": (Kind.OVERDUE,)}, []),
     ],
+    quick=range(0, 11, 3),
 )
 def test_each_filter(stored, seen, wanted, ids):
     """Filters narrow the list alone and together; the last seen comes first."""
@@ -352,7 +354,7 @@ def test_ageing_in_number_and_money(table, make_finding, make_update, seen):
     assert PostgresDiscrepancyList(table.database).aged("other", seen) == ()
 
 
-@pytest.mark.parametrize(
+@some_quick(
     ("wanted", "ids"),
     [
         ({"order": "A-1"}, [1]),
@@ -373,6 +375,7 @@ def test_ageing_in_number_and_money(table, make_finding, make_update, seen):
         ({"sort": Sort.AGE}, [1, 2, 3]),
         ({"sort": Sort.ID, "reverse": True}, [3, 2, 1]),
     ],
+    quick=range(0, 17, 3),
 )
 def test_the_filters_and_orders_of_the_queue(table, make_finding, make_update, seen, wanted, ids):
     """Amounts are in the major unit of the row's own currency; most money comes first by default."""

@@ -18,6 +18,7 @@ from reconciler.domain.planning.histogram import ListingModel
 from reconciler.errors import LeaseLostError
 from tests.integration.postgres.conftest import SEEN, Bench
 from tests.integration.postgres.test_histogram import KINDS
+from tests.some_quick import some_quick
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 MIDNIGHT = SEEN.replace(hour=0)
@@ -122,7 +123,7 @@ def test_needless_polls_are_removed_under_the_lease(shop: Callable, bench: Calla
 
 
 @pytest.mark.parametrize("indexed", [True, False])
-@pytest.mark.parametrize("kind", KINDS)
+@some_quick("kind", KINDS, quick=3)
 def test_rows_near_due_ones_are_counted(
     kind: str, indexed: bool, shop: Callable, bench: Callable
 ) -> None:
