@@ -88,6 +88,7 @@ SOLIDUS = ApplicationTable(
     open_status="checkout",
     lost={"succeed": "completed", "authorize": "pending", "fail": "failed", "cancel": "void"},
     agrees={"cancel": "invalid"},
+    metadata={"solidus_order_number": "R00000000{key}"},
     of_others="""
         INSERT INTO spree_orders VALUES (91, 'R000000091', 'EUR', 'complete', 12.50);
         INSERT INTO spree_payments (id, amount, order_id, payment_method_id, state, created_at)
@@ -117,6 +118,7 @@ SPREE = ApplicationTable(
     open_status="pending",
     lost={"succeed": "payment completed", "authorize": "payment pending", "fail": "failed"},
     agrees={"cancel": "failed", "succeed": "completed"},
+    metadata={"spree_order_id": "{key}"},
     of_others="""
         INSERT INTO spree_payment_sessions (id, type, order_id, payment_method_id, amount, currency, status, external_id,
             created_at, updated_at)
@@ -150,6 +152,7 @@ MEDUSA = ApplicationTable(
     open_status="pending",
     lost={"succeed": "captured", "authorize": "authorized"},
     agrees={"fail": "pending", "cancel": "pending"},
+    metadata={"session_id": "payses_{key}"},
     of_others="""
         INSERT INTO payment_session (id, currency_code, amount, raw_amount, provider_id, data, payment_collection_id)
         VALUES ('payses_91', 'eur', 12.50, '{}', 'pp_system_default', '{}', 'pay_col_1')

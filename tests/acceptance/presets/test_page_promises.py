@@ -67,7 +67,8 @@ def test_the_sweep_finds_what_the_page_promises(
     """One finding comes to those of the lost webhooks, which no status is mapped for: it is of the kind that the page names."""
     installation = installation_of(make_installation, promise.preset)
     application = APPLICATIONS[promise.preset]
-    made = installation.stripe.create_payment(1250, "eur", at=at(0))
+    metadata = {name: text.format(key=51) for name, text in application.metadata.items()}
+    made = installation.stripe.create_payment(1250, "eur", metadata=metadata, at=at(0))
     if promise.happened is not None:
         getattr(installation.stripe, promise.happened)(made.id, at=at(1))
     installation.execute(application.add(51, made.id, promise.status))
