@@ -55,4 +55,4 @@ def test_no_service_delivers() -> None:
 
 def test_a_sweep_by_a_person_is_no_service() -> None:
     """A single sweep holds the account while it runs, and delivers nothing."""
-    assert "no service" in (notice_text("eu", replace(HELD, service=False), FRESH, None) or "")
+    assert "No service" in (notice_text("eu", replace(HELD, service=False), FRESH, None) or "")
