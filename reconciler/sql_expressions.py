@@ -68,7 +68,7 @@ def _fault_of_parse(text: str) -> str | None:
     if root is None:
         return f"has to be {_ONE_EXPRESSION}"
     if root.find(exp.DML, exp.DDL, exp.Command, exp.Drop, exp.Alter, exp.TruncateTable) is not None:
-        return "may only read"
+        return "contains a statement that changes something, and may only read"
     if isinstance(root, exp.Query) and not isinstance(root, exp.Subquery):
         return "is a statement; put a SELECT with one value in parentheses"
     if isinstance(root, exp.Alias | exp.Star | exp.Set | exp.Transaction):

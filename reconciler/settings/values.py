@@ -212,7 +212,7 @@ def _account_name(value: str) -> str:
     # the name stands in every table, log and message
     if redact(value) != value:
         raise InvalidValueError(
-            "the account's name is a key or a secret.", "Put the key into a key_file."
+            "the account's name looks like a key or a secret.", "Put the key into a key_file."
         )
     return value
 

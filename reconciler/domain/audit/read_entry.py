@@ -47,7 +47,7 @@ def read_entry(
     except ValueError:
         raise UnreadableEntryError(seq, "the entry's time cannot be read") from None
     if body is None:
-        raise UnreadableEntryError(seq, "the entry's content is too large to be read")
+        raise UnreadableEntryError(seq, "the entry is too large to be read")
     return Entry(account, seq, moment, action, _body(seq, body), prev, hash, role)
 
 

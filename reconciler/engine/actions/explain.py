@@ -292,7 +292,7 @@ def rule_text(match: Match, decision: Decision) -> str:
             return f"{sides}. Too early to decide: {why}; a sweep decides again at {again}."
         case Correct(status=status, outcome=outcome):
             missed = " or ".join(MISSED_WEBHOOK.get(outcome, ("its event",)))
-            return f"{sides}. {missed} was missed: the row would be set to {status!r}."
+            return f"{sides}. The webhook for {missed} was missed: a sweep would set the row to {status!r}."
         case Flag(findings):
             kinds = ", ".join(
                 finding.kind.value + (f" ({finding.reason.value})" if finding.reason else "")

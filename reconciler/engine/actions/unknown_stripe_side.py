@@ -37,9 +37,9 @@ def step_without_intent(local: LocalSide) -> NextStep:
     foreign = _foreign_text(named)
     if foreign is not None:
         text = (
-            f'The row holds "{redact(foreign)[:60]}", which is no PaymentIntent, Checkout Session '
-            "or charge. Search for it in the system that it comes from. If such rows are no "
-            "payments with Stripe, doctor proposes how to leave them out."
+            f'The row holds "{redact(foreign)[:60]}", which is no PaymentIntent, Checkout Session or charge. Search '
+            "for it in the system that it comes from. If such rows are no payments with Stripe, reconciler doctor "
+            "proposes how to leave them out."
         )
         return NextStep(f"{text} {stored}", "reconciler doctor")
     if _has_row_of_no_account(named):

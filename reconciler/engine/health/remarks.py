@@ -79,7 +79,7 @@ def remarks(status: AccountStatus, expected: Expectations) -> tuple[Remark, ...]
             found.append(
                 Remark(
                     level,
-                    f"{used:.0%} of the reads that Reconciler may make in 30 days are used",
+                    f"Reconciler has used {used:.0%} of the reads that it may make in 30 days",
                     "plan",
                 )
             )

@@ -64,8 +64,8 @@ class Brake:
     def ask(self) -> None:
         """Ask the person whether the sweep may go on. Raises BrakeError if they do not say yes."""
         found = (
-            f"This sweep has corrected {self._report.corrected:,} rows. With its next page it would have corrected "
-            f"{self._would_correct:,} rows, of {self._examined:,} examined payments."
+            f"This sweep has corrected {self._report.corrected:,} rows. With the next page of PaymentIntents it would "
+            f"have corrected {self._would_correct:,} rows, of {self._examined:,} examined payments."
         )
         if not self._requester.confirms(f"{found} Is the mapping right, and may the sweep go on?"):
             raise BrakeError(

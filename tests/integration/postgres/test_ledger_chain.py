@@ -120,7 +120,7 @@ def test_an_entry_says_what_was_drafted(database):
             2,
             "changed",
         ),
-        ("DELETE FROM reconciler.ledger_heads", 4, "no head"),
+        ("DELETE FROM reconciler.ledger_heads", 4, "table of heads does not name"),
     ],
 )  # fmt: skip
 def test_every_change_is_found(database, change, at, words):

@@ -73,8 +73,8 @@ def test_a_person_is_asked_once_with_the_figures() -> None:
     brake.ask()
     assert person.asked == [
         (
-            "This sweep has corrected 90 rows. With its next page it would have corrected 101 rows, of 1,000 examined payments."
-            " Is the mapping right, and may the sweep go on?"
+            "This sweep has corrected 90 rows. With the next page of PaymentIntents it would have corrected 101 "
+            "rows, of 1,000 examined payments. Is the mapping right, and may the sweep go on?"
         )
     ]
     brake.check(100, 100)
@@ -88,8 +88,8 @@ def test_a_no_stops_the_sweep_before_the_page() -> None:
     with pytest.raises(BrakeError) as stopped:
         brake.ask()
     assert str(stopped.value).startswith(
-        "This sweep has corrected 90 rows. With its next page it would have corrected 1,090 rows, of 1,000 examined payments."
-        " So many corrections may mean a wrong mapping"
+        "This sweep has corrected 90 rows. With the next page of PaymentIntents it would have corrected 1,090 rows, "
+        "of 1,000 examined payments. So many corrections may mean a wrong mapping"
     )
     assert stopped.value.hint == "If the corrections are right, allow them with --yes."
     with pytest.raises(BrakeReachedError):

@@ -159,7 +159,7 @@ def _stored(connection: Connection, rows: Iterator[Row]) -> Iterator[StoredEntry
 def _readable(connection: Connection, row: Row) -> StoredEntry:
     body = row[4] if row[4] is not None else _large_body(connection, row[0], row[1])
     if body is None:
-        raise UnreadableEntryError(row[1], "the entry's content is too large to be read")
+        raise UnreadableEntryError(row[1], "the entry is too large to be read")
     ensure_readable(row[1], body)
     return StoredEntry(*row[:4], body, *row[5:])
 

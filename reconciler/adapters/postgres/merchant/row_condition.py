@@ -27,7 +27,7 @@ def condition_faults(database: Database, relation: Relation, where: str) -> tupl
     """Evaluate the condition on some rows in a transaction that only reads. It may call no volatile function."""
     table = sql.Identifier(relation.schema, relation.name)
     condition = in_parentheses(where)
-    with database.snapshot("evaluating the condition of [payments] where") as connection:
+    with database.snapshot("evaluating the condition [payments] where") as connection:
         volatile = volatile_function(connection, where)
         if volatile is not None:
             return (

@@ -261,9 +261,9 @@ class RowWriter:
     def _fault(self, write: RowWrite, returned: int, kept: Sequence[Payment]) -> str | None:
         """What is wrong with a row after its write, None if nothing is. It is compared by meaning, not by letter."""
         if returned > 1 or len(kept) > 1:
-            return "Several rows have the same key."
+            return "Several rows have this key."
         if not kept:
-            return "The row is gone after the write."
+            return "After the write, the row no longer exists."
         if returned == 0:
             return "A trigger, a rule or a policy of the table prevented the write."
 
