@@ -17,7 +17,7 @@ ABOUT: Final = {
     "config/presets/": "the mapping of one application's table",
     "config/prometheus/": "the alert rules for Prometheus",
     "config/reconciler.toml": "an example configuration",
-    "systemd/": "for systemd: reconciler systemd install",
+    "systemd/": "for systemd, installed with: reconciler systemd install",
 }
 """What a file is for, by its name or by the beginning of its name."""
 

@@ -109,7 +109,9 @@ def write_first_configuration(
         )
     grants_file = output.with_name(GRANTS)
     if not output.parent.is_dir():
-        raise UsageError(f"There is no folder {output.parent}.", "Create it, or name another file.")
+        raise UsageError(
+            f"There is no folder {output.parent}.", "Create the folder, or name another file."
+        )
     for path in (output, grants_file):
         if path.exists() and not force:
             raise UsageError(

@@ -71,7 +71,9 @@ def resume(context: typer.Context, account: AccountOption = None, by: ByOption =
                 write_line(f"Account {name} was not paused.")
                 continue
             due = recheck_reported_findings(database, name)
-            write_line(f"Account {name} is no longer paused. Findings that are due again: {due:,}.")
+            write_line(
+                f"Account {name} is no longer paused. Findings to examine again now: {due:,}."
+            )
     return int(ExitCode.DONE)
 
 

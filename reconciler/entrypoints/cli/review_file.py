@@ -43,7 +43,11 @@ def read_reviews(path: Path, accounts: Collection[str]) -> Mapping[str, Review]:
         of_account = lines.setdefault(account, {})
         earlier = of_account.setdefault((line.payment_intent, line.kind), line)
         if earlier != line:
-            raise _wrong(path, number, "another line says something else about the same finding")
+            raise _wrong(
+                path,
+                number,
+                "another line of the file says something different about the same finding",
+            )
     if not lines:
         raise UsageError(f"{path} has no line that names a PaymentIntent.", _HINT)
     return {account: Review(tuple(found.values())) for account, found in lines.items()}

@@ -88,7 +88,7 @@ def sweep(
     ] = None,
     payment_intent: Annotated[
         list[str] | None,
-        typer.Option(metavar="PI", help="Only this PaymentIntent; can be repeated."),
+        typer.Option(metavar="PI", help="Examine only this PaymentIntent. Can be repeated."),
     ] = None,
     again: Annotated[
         int | None,

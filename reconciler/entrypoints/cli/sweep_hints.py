@@ -35,8 +35,7 @@ def hints(reports: Sequence[SweepReport], command: SweepCommand) -> Iterator[str
     elif would_correct and all(report.complete for report in reports):
         if any(is_above_brake(report.would_correct, report.examined) for report in reports):
             yield (
-                "So many corrections may mean a wrong mapping. With --apply, the sweep will stop before most of "
-                "them and ask, unless you add --yes."
+                "So many corrections may mean a wrong mapping. With --apply, the sweep stops before most of them and asks you. Add --yes to skip the question."
             )
         if command.is_set_up:
             yield f"To correct the rows: {command.text('--apply')}"

@@ -57,7 +57,7 @@ _SUMMED: Final = (
 
 def _set_to(line: ReportLine) -> str:
     status = line.to_status or ""
-    return f"{status} and its PaymentIntent" if line.writes_intent else status
+    return f"{status}, with the PaymentIntent's id" if line.writes_intent else status
 
 
 _COLUMNS: Final = (

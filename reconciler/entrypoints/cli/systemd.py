@@ -98,7 +98,7 @@ def install(
     except OSError as error:
         raise _fault(
             f"{error.filename}: cannot be written ({error.strerror}).",
-            "Run it as root, or with --root DIR.",
+            "Run the command as root, or with --root DIR.",
         ) from None
     write_pairs([(each.done, str(each.path)) for each in done], indent=0)
     write_line()

@@ -84,8 +84,8 @@ def _figures(one: CurrencyStatement) -> Iterable[tuple[str, int, int | None]]:
     yield "explained", one.explained, None
     yield "explained by findings", sum(item.amount for item in one.items), len(one.items)
     yield "rows created on another day", one.moved, one.moved_payments[0]
-    yield "webhook may be on its way", one.waiting, one.waiting_payments[0]
-    yield "nothing kept on either side", one.returned, one.returned_payments[0]
+    yield "a webhook may be on its way", one.waiting, one.waiting_payments[0]
+    yield "all money went back on both sides", one.returned, one.returned_payments[0]
     yield "refunded by Stripe", one.refunded, None
     yield "lost in disputes", one.disputed, None
     yield "payments outside this table", one.unrelated.amount, one.unrelated.count

@@ -42,7 +42,7 @@ _HINTS: Final = {
     Refusal.UNEXPLAINED_ABOVE_MATERIALITY: "The statement's page shows what is unexplained in each currency.",
     Refusal.UNKNOWN_ACTOR: "Ask an engineer to add your user name to review.people in the configuration.",
     Refusal.NOT_CLOSED: "There is nothing to open again.",
-    Refusal.CHANGED_MEANWHILE: "The statement's page shows the last step.",
+    Refusal.CHANGED_MEANWHILE: "Load the statement's page: it shows the last step.",
 }
 """The hints of a close name options of the command line; these name what is on the pages."""
 

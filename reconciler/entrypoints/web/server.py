@@ -50,8 +50,7 @@ def _faults(web: WebSection) -> list[ConfigurationFault]:
     if (web.user_header is None) != (not web.trusted_proxies):
         faults.append(
             ConfigurationFault(
-                "web.user_header and web.trusted_proxies need each other: without trusted proxies, every program "
-                "could send the header.",
+                "Only one of web.user_header and web.trusted_proxies is set. Without trusted proxies, every program could send the header.",
                 "Set both, or neither.",
             )
         )

@@ -162,7 +162,7 @@ def test_the_open_figures_of_a_statement_are_tied(ana: TestClient, stored: str) 
     assert "of these, from payments created after the period" not in said
     assert "EUR: carried in from before the period" in said
     assert "pi_april" in said
-    assert "Explaining this period's difference: 1 finding," in said
+    assert "This period's difference is explained by 1 finding," in said
     assert "Open in the list of discrepancies now: 124 findings." in said
 
 

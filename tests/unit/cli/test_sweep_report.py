@@ -132,7 +132,7 @@ def test_a_correction_that_also_links_the_row_says_so(capsys: pytest.CaptureFixt
     made = report()
     assert "its PaymentIntent" not in shown(capsys, made)
     made.lines[0] = replace(made.lines[0], writes_intent=True)
-    assert "paid and its PaymentIntent" in shown(capsys, made)
+    assert "paid, with the PaymentIntent's id" in shown(capsys, made)
 
 
 def test_corrections_that_were_taken_back_have_their_command(

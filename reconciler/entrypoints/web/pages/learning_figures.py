@@ -70,7 +70,7 @@ def _agreement(figures: OverviewFigures) -> Figure:
 
 
 def _delay(delays: Delays) -> Figure:
-    name = "From Stripe to your row"
+    name = "Time from Stripe to your row"
     if delays.median is None or delays.slow is None:
         return Figure(name, "not known", "No event of a corrected payment is known.")
     value = f"{duration_text(delays.median)}; 95 % within {duration_text(delays.slow)}"
