@@ -75,6 +75,15 @@ class BackOfDay:
 
 
 @dataclass(frozen=True, slots=True)
+class MatchingOfDay:
+    """Counts and amounts of the rows of a day, and of Stripe's payments, by whether the other side has them."""
+
+    matched_rows: tuple[int, int]
+    only_local: tuple[int, int]
+    only_stripe: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class DayEntry:
     """The money of a day and currency as a sweep recorded it, in minor units."""
 
@@ -102,6 +111,9 @@ class DayEntry:
     disputed_payments: BackOfDay | None = None
     moved_by_day: Mapping[date | None, MovedDay] | None = None
     """The payments of ``moved``, by the day on which the other side counts them; None for rows without a time."""
+
+    matching: MatchingOfDay | None = None
+    """None if an early version made the entry."""
 
     @property
     def is_only_left_out(self) -> bool:

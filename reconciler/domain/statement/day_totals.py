@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime, tzinfo
 from typing import assert_never
 
@@ -20,8 +19,14 @@ from reconciler.domain.model.money_back import DisputePhase
 from reconciler.domain.rules.decision import Correct, Decision, Flag, Keep
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.money_kept import money_kept
+from reconciler.domain.statement.day_matching import MatchingCounts
 from reconciler.domain.statement.day_money import Count, DayMoney, MoneyBackTimes, MovedPayments
-from reconciler.domain.statement.payment_difference import PaidRow, difference, paid_rows
+from reconciler.domain.statement.payment_difference import (
+    PaidRow,
+    difference,
+    paid_rows,
+    rows_after,
+)
 
 
 class DayTotals:
@@ -34,6 +39,9 @@ class DayTotals:
         self._zone = zone
         self._writes_rows = writes_rows
         self._days: defaultdict[tuple[date, str], DayMoney] = defaultdict(DayMoney)
+        self._matching = MatchingCounts(self.day_of)
+        self.again: set[str] = set()
+        """Intents that were added, and will be added with another decision: they are counted once."""
         self.money_back = MoneyBackTimes()
         """Takes when money of payments went back, before the payments are added."""
 
@@ -71,6 +79,7 @@ class DayTotals:
                     "local": local.get((day, currency), {}),
                     "left_out": left_out.get((day, currency), {}),
                     **self._days.get((day, currency), DayMoney()).as_body(),
+                    "matching": self._matching.of(day, currency).as_body(),
                 },
             )
             for day, currency in sorted(found)
@@ -78,11 +87,14 @@ class DayTotals:
 
     def _add(self, match: Match, decision: Decision) -> None:
         intent = match.intent if isinstance(match.intent, Intent) else None
-        rows = self._paid_rows(match, decision)
+        after = rows_after(match, decision) if self._writes_rows else match.payments
+        rows = paid_rows(match, after)
         paying = _intent_after(match, decision) or intent
+        is_again = match.intent.id in self.again
+        is_held = bool(after) and self._matching.add_rows(match, after, paying, is_again=is_again)
         if rows and paying is not None:
             self._add_moved(rows, paying)
-        if intent is None:
+        if intent is None or is_again:
             return
 
         day = self.day_of(intent.created)
@@ -95,6 +107,8 @@ class DayTotals:
         if intent.outcome not in money.stripe:
             money.stripe[intent.outcome] = Count()
         money.stripe[intent.outcome].add(intent.settled_amount)
+        if not is_held:
+            self._matching.add_payment_without_row(intent)
         self._add_received(match, intent, money)
         for currency, amount in difference(rows, paying).items():
             self._explain(match, intent, decision, self._days[day, currency], amount)
@@ -116,20 +130,6 @@ class DayTotals:
                 pass
             case _ as unreachable:
                 assert_never(unreachable)
-
-    def _paid_rows(self, match: Match, decision: Decision) -> tuple[PaidRow, ...]:
-        """The paid rows of a match as they are after the decision."""
-        if not isinstance(decision, Correct) or not self._writes_rows:
-            return paid_rows(match)
-        written = {row.key for row in decision.payments}
-        after = [
-            # a row that was found by its order, or is pointed at the paying intent, holds an intent now
-            replace(row, outcome=decision.outcome, payment_intent=match.intent.id)
-            if row.key in written
-            else row
-            for row in match.payments
-        ]
-        return paid_rows(match, after)
 
     def _add_moved(self, rows: Iterable[PaidRow], paying: Intent) -> None:
         # most rows were created in the same second as their intents, and then their day needs not be known

@@ -11,6 +11,7 @@ from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match
 from reconciler.domain.model.payment import Payment
 from reconciler.domain.outcome import SAYS_PAID
+from reconciler.domain.rules.decision import Correct, Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,20 @@ def paid_rows(match: Match, rows: Sequence[Payment] | None = None) -> tuple[Paid
         and row.payment_intent == match.intent.id
         and row.amount is not None
         and row.currency is not None
+    )
+
+
+def rows_after(match: Match, decision: Decision) -> tuple[Payment, ...]:
+    """The rows of a match as they are when the decision was written."""
+    if not isinstance(decision, Correct):
+        return match.payments
+    written = {row.key for row in decision.payments}
+    return tuple(
+        # a row that was found by its order, or is pointed at the paying intent, holds an intent now
+        replace(row, outcome=decision.outcome, payment_intent=match.intent.id)
+        if row.key in written
+        else row
+        for row in match.payments
     )
 
 

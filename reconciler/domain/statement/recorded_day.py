@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from reconciler.domain.statement.day_entry import (
     BackOfPayment,
     DayEntry,
     LeftOut,
+    MatchingOfDay,
     MovedDay,
     NamedOnes,
 )
@@ -44,6 +46,7 @@ def read_day(body: Mapping[str, Any]) -> DayEntry | None:
         refunded_payments=_back(body.get("refunded_payments")),
         disputed_payments=_back(body.get("disputed_payments")),
         moved_by_day=_moved(body.get("moved_by_day")),
+        matching=_matching(body.get("matching")),
     )
 
 
@@ -60,6 +63,12 @@ def _left_out(value: Mapping[str, Mapping[str, Any]] | None) -> Mapping[str, Lef
         )
         for reason, one in value.items()
     }
+
+
+def _matching(value: Mapping[str, Mapping[str, Any]] | None) -> MatchingOfDay | None:
+    if value is None:
+        return None
+    return MatchingOfDay(*(_count(value[one.name]) for one in fields(MatchingOfDay)))
 
 
 def _named(value: Mapping[str, Any] | None) -> NamedOnes:

@@ -16,6 +16,7 @@ from reconciler.domain.rules.decision import Correct, Flag
 from reconciler.domain.rules.grace import Wait
 from reconciler.domain.rules.matching import match_by_id, named_order
 from reconciler.engine.page.decided_page import DecidedPage
+from reconciler.engine.page.pages_to_record import PagesToRecord
 from reconciler.engine.page.reconcile_page import PageReconciler
 from reconciler.engine.ports import Store
 from reconciler.engine.reads.fetcher import FetchedIntent, Fetcher
@@ -29,6 +30,14 @@ class RetriedPage:
     answers: tuple[FetchedIntent, ...]
     named: frozenset[str]
     waiting: frozenset[str]
+
+    def add_to(self, pages_to_record: PagesToRecord) -> None:
+        """Have its decisions recorded. The sweep has decided about these intents before, without the order's payment."""
+        if pages_to_record.totals is not None:
+            pages_to_record.totals.again.update(
+                item.match.intent.id for item in self.decided_page.decisions
+            )
+        pages_to_record.add(self.decided_page, self.answers)
 
 
 class RetriedOrders:

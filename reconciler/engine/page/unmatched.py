@@ -154,7 +154,7 @@ class UnmatchedIntents:
         )
         pays_for_row: frozenset[str] = self._pays_for_row
         if retried is not None:
-            pages_to_record.add(retried.decided_page, retried.answers)
+            retried.add_to(pages_to_record)
             pays_for_row |= retried.named
             waiting = [answer for answer in answers if answer.intent.id in retried.waiting]
             self._wait(pages_to_record, waiting, recent)

@@ -18,6 +18,11 @@ from reconciler.domain.statement.day_entry import DayEntry, LeftOut
 from reconciler.domain.statement.statement import Statement
 from reconciler.domain.statement.statement_figures import CurrencyStatement
 from reconciler.entrypoints.shown_text import moment_text, money_text
+from reconciler.entrypoints.statement_files.certificate_bridge import (
+    bridge_json,
+    bridge_lines,
+    total_text,
+)
 from reconciler.entrypoints.statement_files.statement_json import Head
 
 TITLE: Final = "Information produced by the entity (IPE)"
@@ -117,6 +122,7 @@ class Certificate:
                 for outcome in sorted({outcome for day in days for outcome in day.stripe})
             },
             "stripe_received": {"count": one.stripe_count, "amount": one.stripe},
+            "bridge": bridge_json(days),
             "unrelated": {"count": one.unrelated.count, "amount": one.unrelated.amount},
             "outside_mapping": {
                 "count": one.outside_mapping.count,
@@ -165,7 +171,7 @@ class Certificate:
 
         def line(name: str, key: str) -> tuple[str, str]:
             value = sums[key]
-            return f"{upper}, {name}", _total(value["count"], value["amount"], currency)
+            return f"{upper}, {name}", total_text(value["count"], value["amount"], currency)
 
         yield line("rows of your table before matching", "local")
         yield line("of these, rows that say paid, refunded or disputed", "local_paid")
@@ -176,17 +182,19 @@ class Certificate:
             for reason, name in LEFT_OUT.items():
                 if reason in left_out or reason in _ALWAYS_SHOWN:
                     value = left_out.get(reason, _NOTHING)
-                    paid = _total(value["paid_count"], value["paid_amount"], currency)
+                    paid = total_text(value["paid_count"], value["paid_amount"], currency)
                     yield (
                         f"{upper}, not counted: {name}",
-                        f"{_total(value['count'], value['amount'], currency)}; of these, rows that say paid: {paid}",
+                        f"{total_text(value['count'], value['amount'], currency)}; of these, rows that say paid: {paid}",
                     )
         if sums["stripe_by_outcome"]:
             yield line("payments of Stripe before matching", "stripe")
             for outcome, value in sums["stripe_by_outcome"].items():
                 name = f"{upper}, of these {outcome}"
-                yield name, _total(value["count"], value["amount"], currency)
+                yield name, total_text(value["count"], value["amount"], currency)
         yield line("payments of Stripe that received money", "stripe_received")
+        for name, value in bridge_lines(sums["bridge"], currency):
+            yield f"{upper}, bridge: {name}", value
         yield line("not counted: paid at Stripe, but outside this table", "unrelated")
         yield line(
             "not counted: paid at Stripe, but their rows are outside the mapping", "outside_mapping"
@@ -210,10 +218,6 @@ def _left_out(days: Sequence[DayEntry]) -> Mapping[str, Mapping[str, int]] | Non
         for reason, rows in day.left_out.items():
             sums[reason] = sums.get(reason, LeftOut()) + rows
     return {reason: asdict(rows) for reason, rows in sorted(sums.items())}
-
-
-def _total(count: int, amount: int, currency: str) -> str:
-    return f"{count:,}, control total {money_text(Money(amount, currency))}"
 
 
 def _step_json(step: Step) -> Mapping[str, object]:

@@ -9,8 +9,10 @@ import pytest
 from reconciler.clock import SystemClock
 from reconciler.demo import demonstration
 from reconciler.demo.demonstration import DemoPlan, demonstrate
+from reconciler.domain.statement.bridge import bridge_of
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.statement import Statement
+from reconciler.domain.statement.statement_figures import Movement
 from reconciler.settings import Settings
 from reconciler.wiring.audit import open_audit
 
@@ -41,6 +43,20 @@ def statement_of_demo(seed: int, monkeypatch: pytest.MonkeyPatch) -> Statement:
     return found
 
 
+def rows_without_a_match(found: Statement) -> dict[str, Movement]:
+    """By currency, the rows that a sweep counted and met in no match."""
+    bridges = {
+        currency: bridge_of(day for day in found.days if day.currency == currency)
+        for currency in {day.currency for day in found.days}
+    }
+    assert all(bridge is not None and bridge.matched_rows.count for bridge in bridges.values())
+    return {
+        currency: bridge.not_met_rows
+        for currency, bridge in bridges.items()
+        if bridge is not None and bridge.not_met_rows != Movement()
+    }
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_nothing_is_unexplained_in_many_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,4 +65,5 @@ def test_nothing_is_unexplained_in_many_worlds(monkeypatch: pytest.MonkeyPatch) 
         found = statement_of_demo(seed, monkeypatch)
         unexplained = {one.currency: one.unexplained for one in found.currencies if one.unexplained}
         assert unexplained == {}, seed
+        assert rows_without_a_match(found) == {}, seed
         monkeypatch.undo()

@@ -30,7 +30,7 @@ from reconciler.entrypoints.cli.app import run
 from reconciler.settings import Settings
 from reconciler.wiring.audit import open_audit
 from tests.acceptance.demo.conftest import wait_for_no_limit
-from tests.acceptance.demo.test_statement import ALL_DAYS, LATE
+from tests.acceptance.demo.test_statement import ALL_DAYS, LATE, rows_without_a_match
 from tests.conftest import Server
 
 Change = Callable[[psycopg.Connection], object]
@@ -132,6 +132,8 @@ def test_nothing_in_the_statement_is_unexplained(swept: Swept) -> None:
     with open_audit(swept.settings) as audit:
         found = audit.statement("default", ALL_DAYS, LATE).statement
     assert {one.currency: one.unexplained for one in found.currencies if one.unexplained} == {}
+    # and both populations are bridged
+    assert rows_without_a_match(found) == {}
     assert sum(len(one.items) for one in found.currencies) >= 3
 
 

@@ -16,6 +16,7 @@ from reconciler.domain.statement.close_state import (
     Step,
     close_state,
 )
+from reconciler.domain.statement.closed_period import ClosedPeriod
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.period_figures import (
     FigureChange,
@@ -37,6 +38,7 @@ from reconciler.engine.actions.close_period import (
     reopen_period,
     sign,
 )
+from reconciler.engine.actions.closed_periods import closings
 from reconciler.errors import UsageError
 
 OCTOBER = Period(date(2026, 10, 1), date(2026, 10, 31), UTC)
@@ -58,6 +60,9 @@ class MemoryLedger:
 
     def steps(self, _period: Period) -> tuple[Step, ...]:
         return tuple(self.stored)
+
+    def closed_periods(self) -> tuple[ClosedPeriod, ...]:
+        return (ClosedPeriod(OCTOBER, tuple(self.stored)),) if self.stored else ()
 
     def statement(self, period: Period, cutoff: datetime) -> Statement:
         missing = () if self.is_complete else tuple(period.days[:7])
@@ -214,3 +219,13 @@ def test_figures_are_read_as_they_were_written() -> None:
     assert changes(figures, {})[0] == FigureChange("eur", "local", 5, 0)
     step = Step(1, NOW, Action.PERIOD_SIGNED, "a", None, "ana", None, CUTOFF, figures, None)
     assert close_state([step], None) is CloseState.SIGNED
+
+
+def test_only_the_latest_periods_are_compared() -> None:
+    """A list has every period; of those beyond the bound no statement is made, and their state is that of their steps."""
+    figures = figures_of(MemoryLedger([eur(5, 3)]).statement(OCTOBER, CUTOFF), ())
+    signed = Step(1, NOW, Action.PERIOD_SIGNED, "a", None, "ana", None, CUTOFF, figures, None)
+    ledger = MemoryLedger([eur(5, 4)], stored=[signed])
+    (compared,), (listed,) = closings(ledger), closings(ledger, 0)
+    assert (compared.state, listed.state) == (CloseState.CHANGED_SINCE_SIGNED, CloseState.SIGNED)
+    assert (listed.figures, listed.changes, compared.overlaps) == (None, (), ())

@@ -14,7 +14,7 @@ import pytest
 from reconciler.domain.audit.ledger_entry import Action
 from reconciler.domain.money import Money
 from reconciler.domain.statement.close_state import Step
-from reconciler.domain.statement.day_entry import DayEntry, LeftOut, WindowSweep
+from reconciler.domain.statement.day_entry import DayEntry, LeftOut, MatchingOfDay, WindowSweep
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.reconciling_item import FindingHistory, FindingRecord
 from reconciler.domain.statement.recorded_correction import RecordedCorrection
@@ -59,6 +59,7 @@ def day(currency: str, local: int, stripe: int) -> DayEntry:
         outside_mapping=(0, 0),
         stripe={"succeeded": (1, stripe), "canceled": (2, 70)},
         left_out={"no_payment_intent": LeftOut(3, 900, 1, 400)},
+        matching=MatchingOfDay((1, local), (0, 0), (2, 70)),
     )
 
 
@@ -224,6 +225,15 @@ def test_the_certificate_says_what_an_auditor_asks(certificate: Certificate) -> 
             "succeeded": {"count": 1, "amount": 1350},
         },
         "stripe_received": {"count": 1, "amount": 1350},
+        "bridge": {
+            "matched_rows": {"count": 1, "amount": 100},
+            "only_local": {"count": 0, "amount": 0},
+            "not_met_rows": {"count": 1, "amount": 5},
+            "rows": {"count": 2, "amount": 105},
+            "matched_payments": {"count": 1, "amount": 1350},
+            "only_stripe": {"count": 2, "amount": 70},
+            "payments": {"count": 3, "amount": 1420},
+        },
         "unrelated": {"count": 1, "amount": 2},
         "outside_mapping": {"count": 0, "amount": 0},
     }
@@ -243,6 +253,18 @@ def test_the_certificate_says_what_an_auditor_asks(certificate: Certificate) -> 
     assert lines["EUR, payments of Stripe before matching"] == "3, control total 14.20 EUR"
     assert lines["EUR, payments of Stripe that received money"] == "1, control total 13.50 EUR"
     assert made["steps"] is None
+    assert lines["EUR, bridge: rows that hold a payment of Stripe"] == "1, control total 1.00 EUR"
+    assert lines["EUR, bridge: together, the rows of your table before matching"] == lines["EUR, rows of your table before matching"]  # fmt: skip
+    assert lines["EUR, bridge: together, the payments of Stripe before matching"] == lines["EUR, payments of Stripe before matching"]  # fmt: skip
+
+
+def test_a_day_of_an_early_version_has_no_bridge(certificate: Certificate) -> None:
+    """Nothing is guessed: that it was not recorded is said."""
+    days = tuple(replace(one, matching=None) for one in certificate.statement.days)
+    early = replace(certificate, statement=replace(certificate.statement, days=days))
+    assert {one["bridge"] for one in early.as_json()["populations"]} == {None}  # type: ignore[attr-defined]
+    said = [value for name, value in early.lines() if name.startswith("EUR, bridge:")]
+    assert said == ["not recorded by the version that made a sweep of the period"]
 
 
 def test_a_query_keeps_its_lines(certificate: Certificate) -> None:

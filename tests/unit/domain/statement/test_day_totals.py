@@ -72,6 +72,7 @@ def test_a_payment_that_agrees() -> None:
         "returned_payments": NO_PAYMENT,
         "unrelated": NOTHING,
         "outside_mapping": NOTHING,
+        "matching": {"matched_rows": ONE, "only_local": NOTHING, "only_stripe": NOTHING},
     }
 
 

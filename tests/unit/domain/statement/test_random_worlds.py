@@ -12,15 +12,19 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.match import Match
 from reconciler.domain.outcome import Outcome
-from reconciler.domain.rules.decision import Decision, decide
+from reconciler.domain.rules.decision import Decision, Keep, decide
+from reconciler.domain.statement.bridge import Bridge, bridge_of
 from reconciler.domain.statement.day_entry import DayEntry, WindowSweep
 from reconciler.domain.statement.day_totals import DayTotals
 from reconciler.domain.statement.payment_difference import with_difference
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.reconciling_item import FindingRecord, histories
+from reconciler.domain.statement.recorded_day import read_day
 from reconciler.domain.statement.statement import Statement, statement_of
+from reconciler.domain.statement.statement_figures import Movement
 from tests.unit.domain.samples import charge, intent_of, match_of, missing, payment, rules
 
 ZONES = (
@@ -30,7 +34,7 @@ ZONES = (
 """Clocks that change by an hour, by half an hour, at midnight, and not at all; days that begin nearly a day apart."""
 AROUND = timedelta(days=2)
 SWEEP = 7
-Drawn = tuple[float, int, Outcome, Outcome | None, int, int, str, str, bool]
+Drawn = tuple[float, int, Outcome, Outcome | None, int, int, str, str, bool, bool]
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ class World:
                 sums["count"] += 1
                 sums["amount"] += row.amount or 0
         days = Period(self.sweep.first, self.sweep.last, self.period.zone).days
-        return [_day_entry(draft.body) for draft in totals.entries(SWEEP, days, local, {})]  # type: ignore[arg-type]
+        drafts = totals.entries(SWEEP, days, local, {})
+        return [day for draft in drafts if (day := read_day(draft.body)) is not None]
 
     def statement(self, records: Sequence[FindingRecord]) -> Statement:
         """The statement of the month, of these findings alone."""
@@ -83,24 +88,8 @@ class World:
         )
 
 
-def _day_entry(body: dict[str, object]) -> DayEntry:
-    def count(value: dict[str, int]) -> tuple[int, int]:
-        return value["count"], value["amount"]
-
-    return DayEntry(
-        sweep=SWEEP,
-        day=date.fromisoformat(str(body["day"])),
-        currency=str(body["currency"]),
-        local={name: count(value) for name, value in body["local"].items()},  # type: ignore[attr-defined]
-        received=count(body["received"]),  # type: ignore[arg-type]
-        unrelated=count(body["unrelated"]),  # type: ignore[arg-type]
-        outside_mapping=count(body["outside_mapping"]),  # type: ignore[arg-type]
-        **{name: body[name] for name in ("refunded", "disputed", "moved", "waiting", "returned")},  # type: ignore[arg-type]
-    )
-
-
 def _decided(number: int, drawn: Drawn, period: Period) -> tuple[Match, Decision]:
-    part, skew, here, there, amount, other, currency, other_currency, refunded = drawn
+    part, skew, here, there, amount, other, currency, other_currency, refunded, has_row = drawn
     start, end = period.start - AROUND, period.end + AROUND
     created = (start + (end - start) * part).replace(microsecond=0)
     # the earliest and the latest payments of the sweep stay on its days
@@ -125,6 +114,8 @@ def _decided(number: int, drawn: Drawn, period: Period) -> tuple[Match, Decision
             seen_at=now, **changes,
         )  # fmt: skip
         match = match_of(seen, row)
+        if not has_row:
+            match = match_of(seen)
     return match, decide(match, rules(), now)
 
 
@@ -149,7 +140,7 @@ def worlds(draw: st.DrawFn) -> World:
     drawn = draw(
         st.lists(
             st.tuples(
-                parts, st.integers(-90, 90), outcomes, at_stripe, amounts, amounts, currencies, currencies, st.booleans(),
+                parts, st.integers(-90, 90), outcomes, at_stripe, amounts, amounts, currencies, currencies, st.booleans(), st.booleans(),
             ),
             min_size=1,
             max_size=12,
@@ -177,3 +168,31 @@ def test_taking_any_finding_away_moves_unexplained_by_its_difference(world: Worl
         )
         expected = {code: amount for code, amount in record.difference.items() if amount}
         assert _unexplained(world.statement(rest)) == (expected if is_of_month else {})
+
+
+@settings(max_examples=40, deadline=None)
+@given(worlds())
+def test_the_bridge_adds_up_to_both_populations(world: World) -> None:
+    """Each row and each payment of the month is matched, or only on its own side: counted here one by one, and no row is left."""
+    found = world.statement(world.records)
+    zone, days = world.period.zone, set(world.period.days)
+    for currency in {day.currency for day in found.days}:
+        bridge = bridge_of(day for day in found.days if day.currency == currency)
+        expected = {name: Movement() for name in ("matched_rows", "only_local", "matched_payments", "only_stripe")}  # fmt: skip
+        for match, decision in world.decided:
+            if not match.payments and isinstance(decision, Keep):
+                # it is not of this table
+                continue
+            intent = match.intent if isinstance(match.intent, Intent) else None
+            for row in match.payments:
+                if row.currency == currency and row.created.astimezone(zone).date() in days:  # type: ignore[union-attr]
+                    name = "only_local" if intent is None else "matched_rows"
+                    expected[name] += Movement(1, row.amount or 0)
+            if intent and intent.currency == currency and intent.created.astimezone(zone).date() in days:  # fmt: skip
+                name = "matched_payments" if match.payments else "only_stripe"
+                expected[name] += Movement(1, intent.settled_amount)
+        assert isinstance(bridge, Bridge)
+        assert {name: getattr(bridge, name) for name in expected} == expected
+        assert bridge.not_met_rows == Movement()
+        assert bridge.matched_rows + bridge.only_local == bridge.rows
+        assert bridge.matched_payments + bridge.only_stripe == bridge.payments
