@@ -27,8 +27,10 @@ UNKNOWN = {"name": "c", "skip_reason": "Dependency not found and could not be au
         (
             [KNOWN, UNKNOWN],
             0,
-            "1 of 2 packages audited, 0 with a known weakness\n"
-            "Not audited: 1 packages, which the service does not know or did not answer about\n",
+            (
+                "1 of 2 packages audited, 0 with a known weakness\n"
+                "Not audited: 1 packages, which the service does not know or did not answer about\n"
+            ),
         ),
         (
             [UNKNOWN, UNKNOWN],
