@@ -1,4 +1,4 @@
-"""Mutation tests: ``python -m tests.mutation rules|page [--processes N] [--only PATTERN] [--minutes N]``.
+"""Mutation tests: ``python -m tests.mutation rules|page_changes|page [--processes N] [--only PATTERN] [--minutes N]``.
 
 mutmut changes the code in one place at a time, and runs the tests that reach this place. ``pyproject.toml`` has the code and the
 tests of each name. A change that no test notices is a survivor. Each survivor is tried once more in a process of its own,
@@ -94,7 +94,7 @@ def _copy(name: str) -> Path:
 def _server(name: str) -> Iterator[dict[str, str]]:
     """The environment of the tests: those that need a database share one server."""
     environ = {**os.environ, "PYTHONPATH": "."}
-    if name == "rules":
+    if name != "page":
         yield environ
         return
     postgres = EmbeddedPostgres(SERVER_SETTINGS)
