@@ -43,7 +43,7 @@ UNKNOWN = {"name": "c", "skip_reason": "Dependency not found and could not be au
 def test_an_audit_without_an_answer_is_no_all_clear(
     tmp_path: Path, answer: list[object] | None, code: int, said: str
 ) -> None:
-    """It fails for a known weakness alone, and a line that begins with "Not audited" names what nobody has looked up."""
+    """It fails for a known weakness alone, and a line that begins with "Not audited" names what could not be looked up."""
     lines = ["#!/bin/sh", "echo 'no route to host' >&2", "exit 1"]
     if answer is not None:
         lines = ["#!/bin/sh", f"echo '{json.dumps({'dependencies': answer})}'"]

@@ -48,7 +48,7 @@ def _stored(kind: Kind, subject: str = "pi_1", **changes: object) -> StoredDiscr
 
 
 def test_an_open_finding_is_read_again_in_a_day() -> None:
-    """Whatever the payment is, the service looks once a day whether a person has repaired it."""
+    """The service looks once a day whether a person has repaired it."""
     settled = match_of(PAID, payment(Outcome.SUCCEEDED))
     again = next_recheck(settled, NOW, HORIZON, 0.5, has_finding=True)
     assert again == Recheck("pi_1", IN_A_DAY, "a finding is open")
