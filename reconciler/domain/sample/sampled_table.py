@@ -27,7 +27,7 @@ class SampledColumn:
     value as a number and as a time, if ``sql`` gives text. ``other_table`` is the quoted name of another table that
     ``sql`` reads, None if it reads the row alone. ``is_unique`` is whether an index proves that no two rows
     share a value, ``leads_unique`` whether the column is the first of several in such an index. ``is_of_list`` is whether
-    it is the last element of a list.
+    it is the last element of a list, ``is_of_text`` whether it is an id inside a longer text.
     """
 
     name: str
@@ -40,6 +40,7 @@ class SampledColumn:
     is_nullable: bool = True
     leads_unique: bool = False
     is_of_list: bool = False
+    is_of_text: bool = False
 
     @property
     def reference(self) -> str:

@@ -128,7 +128,8 @@ def _payments(survey: Survey) -> Iterator[str]:
     yield _line(
         f"payment_intent = {_column(intent.column)}",
         f"{intent.found:,} of {rows:,} sampled rows hold an id of Stripe's"
-        f"{'; CHECK THIS: the column holds lists, and the last id of each is taken' if intent.column.is_of_list else ''}",
+        f"{'; CHECK THIS: the column holds lists, and the last id of each is taken' if intent.column.is_of_list else ''}"
+        f"{'; CHECK THIS: each text of the column holds one id, which is taken out of it' if intent.column.is_of_text else ''}",
     )
     if survey.status is not None:
         setting = (

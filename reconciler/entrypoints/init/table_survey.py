@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,6 +15,7 @@ from reconciler.domain.model.intent import Intent
 from reconciler.domain.model.payment import stored_id
 from reconciler.domain.sample.agreement import ENOUGH
 from reconciler.domain.sample.compared_table import ComparedTable, IntentColumn, find_intent
+from reconciler.domain.sample.embedded_ids import with_embedded_ids
 from reconciler.domain.sample.find_account import FoundAccount
 from reconciler.domain.sample.find_columns import (
     Found,
@@ -91,11 +92,17 @@ class Survey:
         return tuple(name for name, part in parts.items() if part is None)
 
 
+def _sampled(
+    database: Database, relation: Relation, holding: tuple[str, Sequence[str]] | None = None
+) -> SampledTable:
+    return with_embedded_ids(sample_rows(database, relation, holding=holding))
+
+
 def survey_table(
     database: Database, relation: Relation, stripe: StripeSide | None
 ) -> Survey | None:
     """What a table holds; None if no column has an id of Stripe's. Raises SampleTooSlowError."""
-    table = sample_rows(database, relation)
+    table = _sampled(database, relation)
     intent = find_intent(table)
     if intent is None:
         return None
@@ -149,9 +156,7 @@ def _with_listed_rows(
     if not stripe.intents:
         return table
     try:
-        held = sample_rows(
-            database, relation, holding=(intent.column.reference, list(stripe.intents))
-        )
+        held = _sampled(database, relation, (intent.column.reference, list(stripe.intents)))
     except SampleTooSlowError:
         return table
     return table.with_rows_of(held)
@@ -177,7 +182,7 @@ def _with_rows_of_words(
         if Counter(status.words(table))[word] < ENOUGH:
             text = status.sql or status.columns[0].reference
             try:
-                more = sample_rows(database, relation, holding=(text, [word]))
+                more = _sampled(database, relation, (text, [word]))
             except SampleTooSlowError:
                 continue
             table = table.with_rows_of(more)

@@ -117,7 +117,46 @@ def test_a_list_of_attempts(shop: Place) -> None:
     answer = shop.init("--yes")
     assert answer.code == 0, answer.err
     assert shop.payments()["payment_intent"] == {"sql": "t.intents[array_upper(t.intents, 1)]"}
-    assert "CHECK THIS: of a list, the last one is taken" in shop.config.read_text()
+    assert (
+        "CHECK THIS: the column holds lists, and the last id of each is taken"
+        in shop.config.read_text()
+    )
+    assert kinds(shop.sweep()) == {"missed_outcome": 3}
+
+
+@pytest.mark.long
+def test_ids_inside_a_longer_text(shop: Place) -> None:
+    """Each reference is a text that holds one id: it is taken out by an SQL text, and no correction writes the column."""
+    shop.execute(
+        "CREATE TABLE public.receipts (id bigserial PRIMARY KEY, reference text NOT NULL UNIQUE, cents bigint, cur text,"
+        " state text, created_at timestamptz)"
+    )
+    words = {"open": "pending", "paid": "paid", "canceled": "canceled"}
+    shop.execute(
+        "INSERT INTO public.receipts (reference, cents, cur, state, created_at) VALUES (%s, %s, %s, %s, %s)",
+        [
+            (
+                f"stripe:{intent.id}/{number}",
+                intent.amount,
+                intent.currency,
+                words[word],
+                intent.created,
+            )
+            for intent, word, number in fill(shop)
+        ],
+    )
+    answer = shop.init("--yes")
+    assert answer.code == 0, answer.err
+    text = "substring(t.reference from '(?:^|[^A-Za-z0-9_])(pi_[A-Za-z0-9]+)')"
+    assert shop.payments()["payment_intent"] == {"sql": text}
+    assert "CHECK THIS: each text of the column holds one id" in shop.config.read_text()
+    assert (
+        "reference"
+        not in (shop.folder / "reconciler-grants.sql")
+        .read_text()
+        .partition("UPDATE")[2]
+        .partition(";")[0]
+    )
     assert kinds(shop.sweep()) == {"missed_outcome": 3}
 
 

@@ -146,9 +146,10 @@ SELECT {number}::pg_catalog.int4 AS number, ARRAY[{counts}]::pg_catalog.int8[] A
 FROM (SELECT {columns} FROM {table} AS t {ordered} LIMIT 500) AS s
 
 -- name: holds_id
--- Whether a text begins as the id of a PaymentIntent, a Checkout Session or a charge does, or is a document that names one.
+-- Whether a text begins as the id of a PaymentIntent, a Checkout Session or a charge does, holds a PaymentIntent's behind a
+-- prefix without blanks, or is a document that names one.
 pg_catalog.count(*) FILTER (
-    WHERE pg_catalog.left({column}::pg_catalog.text, 20000) OPERATOR(pg_catalog.~) '^((pi|cs|ch|py)_[A-Za-z0-9_]{{10,}}|\s*\{{.*"pi_[A-Za-z0-9_]{{10,}})'
+    WHERE pg_catalog.left({column}::pg_catalog.text, 20000) OPERATOR(pg_catalog.~) '^((pi|cs|ch|py)_[A-Za-z0-9_]{{10,}}|[^\s{{]{{0,80}}[^A-Za-z0-9_\s{{]pi_[A-Za-z0-9]{{10,}}|\s*\{{.*"pi_[A-Za-z0-9_]{{10,}})'
 )
 
 -- name: holds_id_in_document
