@@ -17,7 +17,7 @@ class AccountSection(Section):
     )
     value: AccountValue | None = Field(
         default=None,
-        description="What the column payments.account holds for this account's rows; unset: its name.",
+        description="What the column payments.account holds for this account's rows. Unset: the account's name.",
     )
     holds_null: bool = Field(
         default=False,

@@ -50,11 +50,11 @@ class StripeSection(Section):
 
     api_base: ApiBase = Field(
         default="https://api.stripe.com",
-        description="Stripe's URL; another one for a proxy or a test server.",
+        description="Stripe's URL. Set another one for a proxy or a test server.",
     )
     livemode: bool | None = Field(
         default=None,
-        description="true for live mode, false for test mode: the key and every object must match; unset: not checked.",
+        description="true for live mode, false for test mode. The key and every object have to match it. Unset: not checked.",
     )
 
 
@@ -110,8 +110,8 @@ class PaymentsSection(Section):
     )
     link_metadata: MetadataKey | None = Field(
         default=None,
-        description="The key of a PaymentIntent's metadata that holds the order, to match it to a row whose PaymentIntent "
-        "is still null; needs order.",
+        description="The metadata key of a PaymentIntent that holds its order. By it, Reconciler matches the "
+        "PaymentIntent to a row whose PaymentIntent is still null. Needs order.",
     )
     link_description: bool = Field(
         default=False,
@@ -197,8 +197,8 @@ class CorrectionsSection(Section):
     relink: bool = Field(
         default=False,
         description=(
-            "Whether a sweep may point a row at another PaymentIntent that certainly paid for its order"
-            " (paid_by_other_intent)."
+            "Whether a sweep may replace the PaymentIntent of a row if another one certainly paid for its order "
+            "(paid_by_other_intent)."
         ),
     )
 
@@ -208,8 +208,8 @@ class StatementSection(Section):
 
     timezone: TimeZone = Field(
         default="UTC",
-        description="The time zone of the books: a day of a statement begins at its midnight. Change it only between"
-        " two periods, because the days before were added up in the old one.",
+        description="The time zone of the books: a day of a statement begins at its midnight. Change it only between "
+        "two periods, because the days before were added up in the old time zone.",
     )
 
     @property
@@ -245,7 +245,7 @@ class BudgetSection(Section):
         default=0.5,
         ge=0.001,
         le=1,
-        description="The part of every limit that Reconciler uses, also of the limits that are set here.",
+        description="The part of each limit that Reconciler uses. It applies to the limits that are set here too.",
     )
     global_per_second: Number | None = Field(
         default=None,
@@ -290,7 +290,7 @@ class ServiceSection(Section):
 
     tail: PositiveDuration = Field(
         default=timedelta(minutes=1),
-        description="How often Stripe's new events are read; one read each time if there are none.",
+        description="How often the service reads Stripe's new events. If there are none, this costs one read.",
     )
     due: PositiveDuration = Field(
         default=timedelta(minutes=5),
@@ -306,12 +306,12 @@ class ServiceSection(Section):
     )
     lease: PositiveDuration = Field(
         default=timedelta(seconds=30),
-        description="How long a process keeps an account without renewing its lease; after a crash another process takes "
-        "over within twice this time.",
+        description="How long a process keeps an account without renewing its lease. After a crash another process "
+        "takes over within twice this time.",
     )
     stall: PositiveDuration = Field(
         default=timedelta(minutes=3),
-        description="How long a sweep may go without a page or a read, and other work without a step, before the service counts as stuck.",
+        description="How long a sweep may run without a read or a recorded page, and other work without a step, before the service counts as stuck.",
     )
     listen: Listen = Field(
         default="127.0.0.1:9464",
@@ -329,13 +329,13 @@ class DeliverySection(Section):
 
     url: EndpointUrl | None = Field(
         default=None,
-        description="The endpoint that each outbox row is POSTed to, with https unless it is on this machine; unset: nothing "
-        "is delivered, and your own worker reads the outbox.",
+        description="The endpoint to which the service POSTs each outbox row, with https unless it is on this "
+        "machine. Unset: nothing is delivered, and your own worker reads the outbox.",
     )
     secret_file: KeyFile | None = Field(
         default=None,
         description="The file with the signing secret (whsec_…); unset: RECONCILER_SIGNING_SECRET, else the systemd "
-        "credential signing_secret. A relative path is searched for as that of a key_file is.",
+        "credential signing_secret. A relative path is searched for in the same places as a key_file.",
     )
     timeout: RequestDuration = Field(
         default=timedelta(seconds=10),
@@ -347,7 +347,7 @@ class DeliverySection(Section):
     )
     give_up: PositiveDuration = Field(
         default=timedelta(days=3),
-        description="How long an outbox row is retried; after that the row stays, and reconciler status is critical.",
+        description="How long the service retries an outbox row. After that the row stays, and reconciler status is critical.",
     )
 
 
@@ -361,8 +361,8 @@ class WebSection(Section):
     )
     users_file: KeyFile | None = Field(
         default=None,
-        description="The file with a line for each person: name, viewer or reviewer, and the hash of a password. A relative path "
-        "is searched for as that of a key_file is.",
+        description="The file with a line for each person: name, viewer or reviewer, and the hash of a password. A "
+        "relative path is searched for in the same places as a key_file.",
     )
     user_header: HeaderName | None = Field(
         default=None,

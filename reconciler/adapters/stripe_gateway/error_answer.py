@@ -133,7 +133,7 @@ class ErrorAnswer:
         status = self.answer.status
         limit = self.rate_limit
         if limit is not None:
-            reason = f"Stripe received requests too fast ({limit}){self.quote()}"
+            reason = f"Stripe refused the request, because requests came too fast ({limit}){self.quote()}"
             hint = "Lower budget.share, or run fewer programs on this account at the same time."
         else:
             reason = f"the answer has the status {status}{self.quote()}"

@@ -200,7 +200,8 @@ class StripeGateway:
         """One page of up to 100 events of these types (1 to 20), newest first."""
         if not 1 <= len(types) <= MOST_EVENT_TYPES:
             raise StripeRequestError(
-                f"Stripe lists events of 1 to {MOST_EVENT_TYPES} types in one request, not of {len(types)}.",
+                f"This request for Stripe's events names {len(types)} types of events, and Stripe accepts 1 to "
+                f"{MOST_EVENT_TYPES}.",
                 "This is a bug in Reconciler: report it.",
             )
         params = list_parameters(created, after) | {"types": list(types)}

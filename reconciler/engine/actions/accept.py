@@ -176,7 +176,7 @@ def _answer(transaction: PageTransaction, request: AcceptanceRequest, written: A
     """Answer the request in the transaction of its write. Raises AcceptanceAnsweredError, which takes the write back."""
     if not transaction.answer_acceptance(request.id, redact(" ".join(written.lines))):
         raise AcceptanceAnsweredError(
-            f"request {request.id} of {request.asked_by} has an answer already: nothing was written."
+            f"request {request.id} of {request.asked_by} already has an answer: nothing was written."
         )
 
 

@@ -311,8 +311,8 @@ def _time_faults(mapping: TableMapping, role: str, column: TableColumn) -> Itera
         )
     elif unit is None:
         yield Fault(
-            f'{_declared(role, column)}: say with created_unit = "s" or "ms" whether it counts '
-            "seconds or milliseconds since 1970."
+            f'{_declared(role, column)}: set created_unit to "s" if it counts seconds since '
+            '1970, or to "ms" if it counts milliseconds.'
         )
     elif unit == "ms" and column.type_name in ("int2", "int4"):
         yield Fault(

@@ -90,9 +90,7 @@ class RowWriter:
             key = write.payment.key
             fault = self._fault(write, returned[key], kept[key])
             if fault is None and key in left:
-                fault = (
-                    "After the write, the condition [payments] where is no longer true for the row."
-                )
+                fault = "After the write, the condition [payments] where would no longer be true for the row."
             if fault is not None:
                 faults[key] = fault
         return faults
