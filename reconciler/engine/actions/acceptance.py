@@ -83,7 +83,11 @@ class AcceptedRow:
     def lines(self) -> tuple[str, ...]:
         """What a person is told: the change, the intent that was replaced and can still be paid, the outbox, the money."""
         key, before = self.payment.key, self.payment.status
-        announced = f"Outbox row {self.outbox} tells your application." if self.outbox else None
+        announced = (
+            f"Outbox row {self.outbox} tells your application of the change."
+            if self.outbox
+            else None
+        )
         said = (
             f"Row {key} was changed from {before!r} to {self.status!r}.",
             self._replaced,
@@ -129,10 +133,10 @@ def raise_if_changed(
 ) -> None:
     """Raise CannotAcceptError unless the discrepancy is open and as the reviewer saw it."""
     if found is None or found.state is not State.OPEN or found.fingerprint != request.fingerprint:
-        state = "gone" if found is None else found.state.value
-        what = "has changed" if found is not None and found.state is State.OPEN else f"is {state}"
+        state = "removed" if found is None else found.state.value
+        what = "has changed" if found is not None and found.state is State.OPEN else f"was {state}"
         raise CannotAcceptError(
-            f"discrepancy {request.discrepancy} {what} since {request.asked_by} accepted Stripe's side:"
+            f"discrepancy {request.discrepancy} {what} after {request.asked_by} accepted Stripe's side:"
             " nothing was written.",
             "Look at the discrepancy again, and accept what it says now.",
         )

@@ -183,7 +183,7 @@ def test_it_is_refused_if_a_side_has_changed(swept: Town) -> None:
         number = swept.ask("SELECT id FROM reconciler.discrepancies WHERE state = 'open'")[0][0]
         assert swept.run("resolve", str(number), "--note", "by hand").code == 0
         assert [one.outcome for one in carried_out(swept)] == [RequestOutcome.REFUSED]
-        assert "is resolved since web:ana accepted" in page_of(client, swept)
+        assert "was resolved after web:ana accepted" in page_of(client, swept)
     assert swept.statuses() == {"2": "canceled"}
     assert [row[0] for row in swept.ask(REQUESTS)] == ["refused", "refused"]
 

@@ -384,5 +384,5 @@ def test_an_acceptance_says_what_becomes_of_the_old_intent(
         can_still = f"can still pay pi_first{key}: cancel it in Stripe's dashboard."
         assert (can_still in text) == can_be_paid
         ((outbox,),) = shop.ask(f"SELECT id FROM reconciler.outbox WHERE payment_key = '{key}'")
-        assert f"Outbox row {outbox} tells your application." in text
+        assert f"Outbox row {outbox} tells your application of the change." in text
     assert requested["outbox"] == outbox
