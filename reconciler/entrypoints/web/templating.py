@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +19,9 @@ _STRIPE: Final = re.compile(r"\bstripe\b")
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
 
+@cache
 def environment() -> Environment:
-    """The environment of the templates."""
+    """The environment of the templates. A process has one, because it compiles each template that it shows."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

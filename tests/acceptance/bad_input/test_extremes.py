@@ -173,7 +173,7 @@ def test_a_duration_beyond_the_calendar(
         assert answer.code in (0, 78), answer.err
 
 
-@pytest.mark.parametrize("amount", [-1250, 0, 2**63 - 1, -(2**63)])
+@some_quick("amount", [-1250, 0, 2**63 - 1, -(2**63)], quick=2)
 def test_extreme_amounts(installation: Installation, amount: int) -> None:
     """A row whose amount cannot be a price is a mismatch; its money at stake is not negative and can be stored."""
     installation.add_payment(1)

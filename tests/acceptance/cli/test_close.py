@@ -19,6 +19,7 @@ from reconciler.domain.statement.period import Period
 from reconciler.engine.actions.close_period import Closer, CloseRefusedError, prepare, sign
 from reconciler.entrypoints.cli import close as close_command
 from tests.acceptance.cli.conftest import Town
+from tests.some_quick import some_quick
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=3)
 DAY = NOON.date().isoformat()
@@ -280,7 +281,7 @@ def test_a_period_is_prepared_while_a_sweep_writes(town: Town, as_user: Act) -> 
     assert as_user("ben", "--sign")["state"] == "signed"
 
 
-@pytest.mark.parametrize(
+@some_quick(
     "options",
     [
         ("--prepare", "--sign"),
@@ -290,6 +291,7 @@ def test_a_period_is_prepared_while_a_sweep_writes(town: Town, as_user: Act) -> 
         ("--prepare", "--cutoff", "5d"),
         ("--prepare", "--cutoff", "2199-01-01"),
     ],
+    quick=2,
 )
 def test_options_that_contradict_each_other(town: Town, options: tuple[str, ...]) -> None:
     """A wrong command line ends with 64 before anything is read from the ledger."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-import pytest
-
 from tests.acceptance.cli.conftest import CONFIGURATION, HOUR_AGO, Town
+from tests.some_quick import some_quick
 
 ROWS = 24
 
@@ -219,7 +218,7 @@ def test_descriptions_that_are_no_orders(town: Town) -> None:
     assert is_silent(town, "link_description")
 
 
-@pytest.mark.parametrize("has_provider", [True, False])
+@some_quick("has_provider", [True, False], quick=1)
 def test_rows_of_another_gateway(town: Town, has_provider: bool) -> None:
     """The condition that the hint proposes leaves them out, by the column with the gateway or else by the ids."""
     add(town, 1, 8, order="stripe", status="paid")

@@ -167,7 +167,7 @@ def test_the_rights_of_the_services_role(town: Town, role: MakeRole) -> None:
     assert found(town, "grants") == []
 
 
-@pytest.mark.parametrize(
+@some_quick(
     ("transport", "words"),
     [
         (Transport("/run/postgresql", "prefer", encrypted=False, is_local=True), None),
@@ -175,6 +175,7 @@ def test_the_rights_of_the_services_role(town: Town, role: MakeRole) -> None:
         (Transport("db.example", "require", encrypted=True, is_local=False), "is encrypted"),
         (Transport("db.example", "prefer", encrypted=False, is_local=False), "is not encrypted"),
     ],
+    quick=(0, 3),
 )
 def test_the_way_to_a_remote_database(
     town: Town, monkeypatch: pytest.MonkeyPatch, transport: Transport, words: str | None

@@ -14,6 +14,7 @@ from reconciler.entrypoints.cli.app import run
 from reconciler.settings import load
 from tests.acceptance.cli.conftest import CONFIGURATION, Town
 from tests.acceptance.configured_shop import REPOSITORY
+from tests.some_quick import some_quick
 
 
 class Terminal(io.StringIO):
@@ -138,7 +139,7 @@ def test_a_long_list_is_paged(monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal.getvalue() == "short\n" + "long\n" * 11
 
 
-@pytest.mark.parametrize("command", [("config", "show"), ("sweeps",), ("doctor",)])
+@some_quick("command", [("config", "show"), ("sweeps",), ("doctor",)], quick=1)
 def test_a_long_answer_is_paged(
     town: Town, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:

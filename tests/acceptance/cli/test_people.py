@@ -13,6 +13,7 @@ import pytest
 
 from tests.acceptance.cli.conftest import HOUR_AGO, Town
 from tests.kept_connections import kept_connection
+from tests.some_quick import some_quick
 
 DOCUMENTED = {
     "id",
@@ -223,7 +224,7 @@ def test_resolve_with_ignore(swept: Town) -> None:
     assert [item["id"] for item in listed(swept, "--state", "ignored")] == [number]
 
 
-@pytest.mark.parametrize(
+@some_quick(
     ("options", "words"),
     [
         (("999999", "--note", "x"), "no discrepancy 999999"),
@@ -231,6 +232,7 @@ def test_resolve_with_ignore(swept: Town) -> None:
         (("1", "--note", "x", "--ignore", "--accept", "stripe"), "contradict"),
         (("0", "--note", "x"), "ID"),
     ],
+    quick=2,
 )
 def test_resolve_with_wrong_arguments(swept: Town, options: tuple[str, ...], words: str) -> None:
     """An unknown number, an empty note, or options that contradict each other are usage errors."""
@@ -313,7 +315,7 @@ def test_export_to_a_path_that_cannot_be_written(swept: Town, export_format: str
     assert "file" in answer.err
 
 
-@pytest.mark.parametrize("name", ["", ".", "/"])
+@some_quick("name", ["", ".", "/"], quick=1)
 def test_export_to_a_path_without_a_name(swept: Town, name: str) -> None:
     """A path that can only be a folder is a usage error for the one file of jsonl."""
     answer = swept.run("export", "--output", name)
@@ -397,7 +399,7 @@ def test_without_a_name_there_is_no_claim(swept: Town) -> None:
     assert "claimed_by" not in last_entry(swept, "correction")
 
 
-@pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\x1bb", "x" * 201])
+@some_quick("name", ["", "   ", "a\nb", "a\x1bb", "x" * 201], quick=2)
 def test_what_is_no_name_is_refused(swept: Town, name: str) -> None:
     """A name that is empty, long or not printable is a usage error, and nothing is done."""
     before = swept.ask("SELECT count(*) FROM reconciler.ledger")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.acceptance.payments.conftest import OpenShop
 from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.stripe_objects import payment_intent
 from tests.acceptance.payments.test_attempts_and_parts import attempts, together
+from tests.some_quick import some_quick
 
 
-@pytest.mark.parametrize("second", ["pending", "processing"])
+@some_quick("second", ["pending", "processing"], quick=1)
 def test_a_person_names_the_row(open_shop: OpenShop, stripe: ExactStripe, second: str) -> None:
     """Accepting with --row writes that row and no other, and settles the question."""
     shop = open_shop()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from tests.acceptance.payments.conftest import OpenShop
 from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.shop import LINKED, PaymentShop, json_text
@@ -94,7 +92,7 @@ NEW_FACTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("fact", NEW_FACTS)
+@some_quick("fact", NEW_FACTS, quick=1)
 def test_a_new_fact_at_stripe_opens_the_question(open_shop: OpenShop, fact: str) -> None:
     """After the acceptance the money went back, or is disputed: there is a finding again."""
     shop = open_shop()

@@ -11,6 +11,7 @@ from tests.acceptance.payments.conftest import OpenShop
 from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.shop import LINKED, ORDERS, PaymentShop
 from tests.acceptance.payments.stripe_objects import HOUR, payment_intent
+from tests.some_quick import some_quick
 
 SILENCE = """
 CREATE FUNCTION silence() RETURNS trigger LANGUAGE plpgsql AS
@@ -33,7 +34,7 @@ def attempts(*statuses: str) -> list[LocalRow]:
     return [(status, 1250) for status in statuses]
 
 
-@pytest.mark.parametrize("mapped", [{}, ORDERS, LINKED], ids=["plain", "order", "linked"])
+@some_quick("mapped", [{}, ORDERS, LINKED], ids=["plain", "order", "linked"], quick=1)
 def test_attempts_that_ended_are_history(
     open_shop: OpenShop, stripe: ExactStripe, mapped: dict[str, str]
 ) -> None:
@@ -51,7 +52,7 @@ def test_attempts_that_ended_are_history(
     assert shop.open() == []
 
 
-@pytest.mark.parametrize("kind", ["due", "window", "all"])
+@some_quick("kind", ["due", "window", "all"], quick=2)
 @pytest.mark.parametrize("mapped", [{}, LINKED], ids=["plain", "linked"])
 def test_the_attempt_that_goes_on_is_corrected(
     open_shop: OpenShop, stripe: ExactStripe, mapped: dict[str, str], kind: str
@@ -168,7 +169,7 @@ def test_ambiguous_rows_without_money_are_a_warning(
 # --- a row for each part ---
 
 
-@pytest.mark.parametrize("kind", ["due", "window", "all"])
+@some_quick("kind", ["due", "window", "all"], quick=1)
 def test_parts_of_one_payment_are_corrected_together(
     open_shop: OpenShop, stripe: ExactStripe, kind: str
 ) -> None:

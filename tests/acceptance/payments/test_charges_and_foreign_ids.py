@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.acceptance.payments.conftest import OpenShop
 from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.shop import json_text
@@ -12,9 +10,10 @@ from tests.acceptance.payments.stripe_objects import (
     charge_of,
     payment_intent,
 )
+from tests.some_quick import some_quick
 
 
-@pytest.mark.parametrize("kind", ["due", "window", "all"])
+@some_quick("kind", ["due", "window", "all"], quick=1)
 def test_a_charge_is_read_once(open_shop: OpenShop, stripe: ExactStripe, kind: str) -> None:
     """A row that holds the latest charge of a succeeded PaymentIntent is corrected, and keeps the charge's id."""
     shop = open_shop()

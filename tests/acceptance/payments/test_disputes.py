@@ -18,6 +18,7 @@ from tests.acceptance.payments.stripe_objects import (
     event,
     payment_intent,
 )
+from tests.some_quick import some_quick
 
 OVER = ("won", "prevented", "warning_closed")
 INQUIRY = ("warning_needs_response", "warning_under_review")
@@ -74,7 +75,7 @@ def test_a_paid_row_is_flagged_by_the_state(open_shop: OpenShop, kind: str) -> N
         assert state in json_text(found["evidence"])
 
 
-@pytest.mark.parametrize("kind", ["due", "window", "all"])
+@some_quick("kind", ["due", "window", "all"], quick=1)
 def test_an_open_row_is_corrected_only_when_it_is_over(open_shop: OpenShop, kind: str) -> None:
     """Goods are not sent while the money is in question: such a row is critical; after a win it becomes paid."""
     shop = open_shop()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from tests.acceptance.payments.conftest import OpenShop
 from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.shop import json_text
@@ -16,6 +14,7 @@ from tests.acceptance.payments.stripe_objects import (
     event,
     payment_intent,
 )
+from tests.some_quick import some_quick
 
 WINDOWS = {
     "affirm": 30,
@@ -68,7 +67,7 @@ def test_the_finding_says_which_time_it_goes_by(open_shop: OpenShop, stripe: Exa
     assert documented == {"1": False, "3": True}
 
 
-@pytest.mark.parametrize("kind", ["due", "window", "all"])
+@some_quick("kind", ["due", "window", "all"], quick=1)
 def test_a_bank_transfer_that_came_in_part(
     open_shop: OpenShop, stripe: ExactStripe, kind: str
 ) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.acceptance.payments.conftest import OpenShop
 from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.shop import LINKED, PaymentShop
@@ -64,7 +62,7 @@ def test_a_session_is_read_once_and_its_payment_decides(
     shop.assert_sound()
 
 
-@pytest.mark.parametrize("served", [True, False], ids=["sessions", "no sessions"])
+@some_quick("served", [True, False], ids=["sessions", "no sessions"], quick=1)
 def test_the_metadata_joins_a_session_without_a_read(
     open_shop: OpenShop, stripe: ExactStripe, *, served: bool
 ) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.acceptance.payments.conftest import OpenShop
 from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.shop import ORDERS, Row
 from tests.acceptance.payments.stripe_objects import DAY, HOUR, payment_intent
+from tests.some_quick import some_quick
 
 DESCRIBED = {**ORDERS, "link_description": True}
 
 
-@pytest.mark.parametrize("kind", ["window", "all"])
+@some_quick("kind", ["window", "all"], quick=1)
 def test_a_payment_is_joined_by_its_description(
     open_shop: OpenShop, stripe: ExactStripe, kind: str
 ) -> None:

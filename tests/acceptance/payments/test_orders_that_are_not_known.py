@@ -12,6 +12,7 @@ from tests.acceptance.payments.exact_stripe import SEARCH, ExactStripe
 from tests.acceptance.payments.shop import LINKED, ORDERS, PaymentShop
 from tests.acceptance.payments.stripe_objects import DAY, HOUR, MINUTE, payment_intent
 from tests.acceptance.payments.test_retried_orders import assert_paid_by_other, retried
+from tests.some_quick import some_quick
 
 NEGATIVE = {"canceled": "canceled", "declined": "failed"}
 
@@ -227,7 +228,7 @@ def test_many_orders_share_a_search(open_shop: OpenShop, stripe: ExactStripe) ->
     assert len(listed) <= 5
 
 
-@pytest.mark.parametrize("kind", ["due", "window", "all"])
+@some_quick("kind", ["due", "window", "all"], quick=1)
 def test_each_row_is_written_once(open_shop: OpenShop, kind: str) -> None:
     """A sweep that meets an intent both in a list and by a retrieve makes one correction, with one outbox row."""
     shop = open_shop(**LINKED)
@@ -279,10 +280,11 @@ def test_money_without_a_row_blocks_where_orders_are_blind(
     }
 
 
-@pytest.mark.parametrize(
+@some_quick(
     "second",
     [{"amount": 1300}, {"currency": "usd"}, {"age": 2 * DAY}],
     ids=["another amount", "another currency", "before the row"],
+    quick=1,
 )
 def test_other_money_does_not_block_where_orders_are_blind(
     open_shop: OpenShop, second: dict[str, Any]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from tests.acceptance.payments.conftest import OpenShop
 from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.shop import PaymentShop, json_text
@@ -63,7 +61,7 @@ def three_rows(shop: PaymentShop, first: int = 1250) -> None:
     shop.row(3, "pi_3", email=EMAIL)
 
 
-@pytest.mark.parametrize("case", REFUSALS)
+@some_quick("case", REFUSALS, quick=2)
 def test_a_refusal_is_a_finding(open_shop: OpenShop, case: str) -> None:
     """The reason and the constraint's name or message are in the finding; the other rows are done, the sweep complete."""
     made, named = REFUSALS[case]
@@ -150,7 +148,7 @@ NOT_KEPT = {
 }
 
 
-@pytest.mark.parametrize("case", KEPT)
+@some_quick("case", KEPT, quick=1)
 def test_what_reads_back_by_meaning_is_kept(open_shop: OpenShop, case: str) -> None:
     """A trigger may write more, or say the same in another word."""
     shop = open_shop(after=trigger(KEPT[case]))
@@ -186,7 +184,7 @@ def test_what_does_not_read_back_is_no_correction(open_shop: OpenShop, case: str
     shop.assert_sound()
 
 
-@pytest.mark.parametrize("code", ["40001", "40P01", "55P03", "57014"])
+@some_quick("code", ["40001", "40P01", "55P03", "57014"], quick=2)
 def test_what_ends_by_itself_waits(open_shop: OpenShop, stripe: ExactStripe, code: str) -> None:
     """Serialization failures, deadlocks, locks and cancelled statements are no refusal: the row waits."""
     busy = f"IF OLD.id = 1 THEN RAISE EXCEPTION 'busy' USING ERRCODE = '{code}'; END IF;"

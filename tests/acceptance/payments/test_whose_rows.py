@@ -10,6 +10,7 @@ from tests.acceptance.payments.conftest import OpenShop
 from tests.acceptance.payments.exact_stripe import ExactStripe
 from tests.acceptance.payments.shop import TABLE, PaymentShop
 from tests.acceptance.payments.stripe_objects import HOUR, payment_intent
+from tests.some_quick import some_quick
 
 SECOND_TABLE = "CREATE SCHEMA second;" + TABLE.replace("public.", "second.")
 
@@ -161,7 +162,7 @@ def test_rows_of_no_account_are_counted(open_shop: OpenShop, stripe: ExactStripe
 # --- a row leaves the mapping ---
 
 
-@pytest.mark.parametrize("leaves", ["where", "deleted", "account"])
+@some_quick("leaves", ["where", "deleted", "account"], quick=1)
 def test_a_row_that_left_is_out_of_scope(
     open_shop: OpenShop, stripe: ExactStripe, leaves: str
 ) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.acceptance.installation import Installation
+from tests.some_quick import some_quick
 
 SET = {
     "paid_at": {"sql": "now()"},
@@ -124,7 +125,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("columns_set", "said"), WRONG)
+@some_quick(("columns_set", "said"), WRONG, quick=3)
 def test_a_wrong_set_ends_the_start(
     shop_with_columns: Installation, columns_set: dict[str, object], said: str | None
 ) -> None:

@@ -21,11 +21,14 @@ from reconciler.settings import DatabaseSection, Settings
 from reconciler.wiring.web_records import WebRecords, open_web_records
 from tests.acceptance.web.conftest import INTENT, PASSWORD, Site
 from tests.conftest import Server
+from tests.some_quick import some_quick
 
 PAGES = ("/", "/discrepancies", f"/payment?name={INTENT}", "/statement", "/ledger", "/sweeps", "/kinds")  # fmt: skip
 
 
-@pytest.mark.parametrize("page", [*PAGES, "/nothing", "/discrepancies?state=x", "/style.css"])
+@some_quick(
+    "page", [*PAGES, "/nothing", "/discrepancies?state=x", "/style.css"], quick=(0, 2, 4, 7, 9)
+)
 def test_nothing_runs_and_nothing_comes_from_elsewhere(ana: TestClient, page: str) -> None:
     """A strict policy on every answer, and no script, style or handler inside the pages."""
     answer = ana.get(page)
@@ -127,7 +130,7 @@ def test_a_payment_shows_both_sides(ana: TestClient) -> None:
     assert INTENT in answer.headers["location"]
 
 
-@pytest.mark.parametrize(
+@some_quick(
     ("address", "code"),
     [
         ("/discrepancies?state=x", 400),
@@ -150,6 +153,7 @@ def test_a_payment_shows_both_sides(ana: TestClient) -> None:
         ("/sweeps?kind=x", 400),
         ("/nothing", 404),
     ],
+    quick=range(0, 40, 3),
 )
 def test_a_wrong_address_gets_a_clear_page(ana: TestClient, address: str, code: int) -> None:
     """The right code, a page that says what is wrong, and nothing executed."""

@@ -80,7 +80,7 @@ def test_every_next_action_has_the_sdks_fields(http: httpx.Client, sandbox: Sand
         assert action in body["next_action"]
 
 
-@pytest.mark.parametrize("status", ["pending", "requires_action", "succeeded", "failed", "canceled"])  # fmt: skip
+@some_quick("status", ["pending", "requires_action", "succeeded", "failed", "canceled"], quick=2)  # fmt: skip
 @pytest.mark.parametrize("method", ["card", "us_bank_account", "multibanco"])
 def test_every_refund_has_the_sdks_fields(
     http: httpx.Client, sandbox: Sandbox, status: str, method: str
@@ -96,7 +96,7 @@ def test_every_refund_has_the_sdks_fields(
     check(http, "events", limit=100)
 
 
-@pytest.mark.parametrize("status", _PHASES)
+@some_quick("status", _PHASES, quick=4)
 def test_every_dispute_has_the_sdks_fields(
     http: httpx.Client, sandbox: Sandbox, status: str
 ) -> None:

@@ -11,6 +11,7 @@ from reconciler.adapters.webhook_sender import STOP_SECONDS, HttpWebhookSender
 from reconciler.clock import SystemClock
 from tests.endpoint import WAIT_SECONDS, Behaviour, EndpointFault
 from tests.integration.delivery.conftest import SECRET, TIMEOUT, Post
+from tests.some_quick import some_quick
 
 
 def test_a_correction_arrives_signed(post: Post) -> None:
@@ -29,7 +30,7 @@ def test_a_correction_arrives_signed(post: Post) -> None:
     assert post.run().delivered == 0
 
 
-@pytest.mark.parametrize(
+@some_quick(
     ("behaviour", "said"),
     [
         (500, "the endpoint answered 500"),
@@ -44,6 +45,7 @@ def test_a_correction_arrives_signed(post: Post) -> None:
         (EndpointFault.RESET, "the connection broke before an answer came"),
         (EndpointFault.DROP, "the connection broke before an answer came"),
     ],
+    quick=range(0, 11, 3),
 )
 def test_a_failure_is_tried_again_under_the_same_id(
     post: Post, behaviour: Behaviour, said: str

@@ -14,6 +14,7 @@ from reconciler.errors import (
     DatabaseUnavailableError,
     RowRefusedError,
 )
+from tests.some_quick import some_quick
 
 SECRET = "hunter2-s3cret"
 
@@ -33,7 +34,7 @@ def failing(url: str, query: str, *before: str):
         connection.execute(query)
 
 
-@pytest.mark.parametrize(
+@some_quick(
     ("query", "before", "kind", "words"),
     [
         ("SELECT * FROM nowhere", (), DatabaseRefusedError, 'relation "nowhere" does not exist'),
@@ -48,7 +49,7 @@ def failing(url: str, query: str, *before: str):
         ("SELECT 1 / 0", (), RowRefusedError, "DivisionByZero 22012"),
         ("DELETE FROM payments", ("SET default_transaction_read_only TO on",), DatabaseUnavailableError, "read-only"),
         ("SELECT pg_terminate_backend(pg_backend_pid())", (), DatabaseUnavailableError, "lost its connection to PostgreSQL while testing"),
-    ],
+    ], quick=range(0, 40, 2),
 )  # fmt: skip
 def test_each_failure_has_its_error_class(table, query, before, kind, words):
     """Missing objects and refusals have exit code 78; a refused row, a lost and a busy server 75. The message says while doing what."""

@@ -14,6 +14,7 @@ from reconciler.domain.model.page import PageRecord
 from reconciler.domain.model.payment import AccountRows
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.exit_codes import ExitCode
+from tests.some_quick import some_quick
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("where", "said"), WRONG)
+@some_quick(("where", "said"), WRONG, quick=4)
 def test_a_condition_that_cannot_be_evaluated_is_a_fault(listed, where, said):
     """The fault names the key, the text and what PostgreSQL says, and no value of a row. It ends the start with 78."""
     listed.execute("CREATE SEQUENCE s")

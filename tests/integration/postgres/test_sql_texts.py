@@ -12,6 +12,7 @@ from reconciler.domain.model.page import PageRecord
 from reconciler.domain.model.payment import SqlText, StatusMap
 from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import Outcome
+from tests.some_quick import some_quick
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("part", "text", "said"), WRONG)
+@some_quick(("part", "text", "said"), WRONG, quick=5)
 def test_a_text_that_cannot_stand_for_a_column_is_a_fault(documents, role, part, text, said):
     """The fault names the key, the text and the reason, and no value of a row."""
     documents.execute("CREATE SEQUENCE s")
