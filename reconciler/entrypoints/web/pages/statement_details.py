@@ -95,6 +95,28 @@ def carried_table(account: str, found: Statement, one: CurrencyStatement) -> Tab
     )
 
 
+def named_table(account: str, one: CurrencyStatement) -> Table[tuple[str, str]]:
+    """The payments that differ without a finding, as far as the sweeps have named them."""
+    explanations = (
+        ("a webhook may be on its way", one.waiting_payments),
+        ("the row was created on another day", one.moved_payments),
+        ("all money went back on both sides", one.returned_payments),
+    )
+    return Table(
+        f"named_{one.currency}",
+        f"{one.currency.upper()}: payments that differ without a finding",
+        (
+            text_column(
+                "Payment",
+                lambda line: line[0],
+                href=lambda line: address("/payment", account=account, name=line[0]),
+            ),
+            text_column("Why", lambda line: line[1]),
+        ),
+        [(name, why) for why, (_, names) in explanations for name in names],
+    )
+
+
 def ageing_table(found: Statement, one: CurrencyStatement) -> Table[AgedItems]:
     """What is open at the cut-off, by age and owner."""
     return Table(
@@ -228,6 +250,7 @@ def detail_tables(account: str, found: Statement, one: CurrencyStatement) -> Ite
     """The tables of one currency below its sums."""
     yield ageing_table(found, one)
     yield items_table(account, found, one)
+    yield named_table(account, one)
     yield carried_table(account, found, one)
     yield subsequent_table(account, one)
     yield later_table(account, one)
