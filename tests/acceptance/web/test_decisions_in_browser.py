@@ -119,7 +119,7 @@ def test_what_comes_after_the_signature(town: Town, browser: Any, screen: str) -
         page.goto(ben + query)
         said = page.locator("main").inner_text()
         assert "After the cut-off, 1 payment of this period changed" in said
-        assert "together the differences changed by 12.50 EUR" in said
+        assert "Together the differences changed by 12.50 EUR" in said
         assert page.locator(".badge.close-signed").count() == 1
         assert page.locator("#subsequent_eur-caption").count() == 1
         assert faults(page) == []
