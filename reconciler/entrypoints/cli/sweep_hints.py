@@ -78,9 +78,12 @@ def _of_refused(reports: Sequence[SweepReport], command: SweepCommand) -> Iterat
 def _after_apply(report: SweepReport, command: SweepCommand, *, several: bool) -> Iterator[str]:
     account = command.account or (report.account if several else None)
     undo = command.revert_text(report.sweep or 0, account)
-    yield f"Written: {report.corrected:,} rows, by sweep {report.sweep}. To undo these corrections: {undo}"
-    if report.outbox_waiting:
+    rows = "1 row" if report.corrected == 1 else f"{report.corrected:,} rows"
+    yield f"Written: {rows}, by sweep {report.sweep}. To undo these corrections: {undo}"
+    waiting = report.outbox_waiting
+    if waiting:
+        wait = "1 outbox row waits" if waiting == 1 else f"{waiting:,} outbox rows wait"
         yield (
-            f"{report.outbox_waiting:,} outbox rows wait for your worker or your webhook "
+            f"{wait} for your worker or your webhook "
             "endpoint: a corrected status alone ships nothing."
         )

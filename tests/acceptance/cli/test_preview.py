@@ -56,8 +56,8 @@ def test_the_hint_is_the_same_command(town: Town) -> None:
     answer = town.run(*arguments)
     assert answer.code == 0
     assert town.statuses() == {"1": "paid", "2": "pending"}
-    assert "Written: 1 rows, by sweep 1. To undo these corrections: reconciler" in answer.out
-    assert "1 outbox rows wait" in answer.out
+    assert "Written: 1 row, by sweep 1. To undo these corrections: reconciler" in answer.out
+    assert "1 outbox row waits" in answer.out
     undo = answer.out.split("To undo these corrections: reconciler ")[1].splitlines()[0]
     assert town.run(*shlex.split(undo)).code == 0
     assert town.statuses() == {"1": "pending", "2": "pending"}
