@@ -163,7 +163,7 @@ def test_a_schema_created_by_an_administrator_is_enough(empty_database, role):
 def test_an_unknown_role_is_named(empty_database):
     """A GRANT to a role that does not exist is refused, with the statement that creates the role."""
     with pytest.raises(
-        DatabaseRefusedError, match=r'no role shop.*CREATE ROLE "shop" LOGIN'
+        DatabaseRefusedError, match=r'role shop does not exist.*CREATE ROLE "shop" LOGIN'
     ) as caught:
         migrate(empty_database, daemon_role="shop", auditor_role=None)
     assert caught.value.exit_code == 78
