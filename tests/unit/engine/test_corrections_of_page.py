@@ -165,7 +165,7 @@ def test_a_second_correction_of_a_row_waits_until_now() -> None:
     changes.add(match_of(PAID, *PARTS), _correct(*PARTS), ())
     shared = (PARTS[1], replace(ROW, key="part3"))
     decision = changes.add(match_of(intent("succeeded", id="pi_2"), *shared), _correct(*shared), ())
-    why = "another correction in the same transaction already writes its row"
+    why = "another correction of the same page already writes this row"
     assert decision == Wait(NOW, why)
     record = record_of(changes)
     assert record.rechecks == (Recheck("pi_2", NOW, why),)
