@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final, TextIO
 
 from reconciler.domain.audit.hash_chain import GENESIS
-from reconciler.entrypoints.shown_text import json_text
+from reconciler.entrypoints.shown_text import as_plain, json_text
 from reconciler.entrypoints.statement_files.certificate import Certificate
 from reconciler.entrypoints.statement_files.statement_html import statement_html
 from reconciler.entrypoints.statement_files.statement_json import as_json
+from reconciler.masking import may_hold_secret, visible_json
 
 FORMAT: Final = "reconciler-bundle-1"
 MANIFEST: Final = "manifest.json"
 LEDGER: Final = "ledger.jsonl"
+_PARTS_AT_ONCE: Final = 1000
 
 
 class _Hashing(io.RawIOBase):
@@ -64,6 +68,23 @@ class EntriesOfPeriod:
                 self.follows = (row.seq, row.hash)
 
 
+def json_file_hash(value: object) -> str:
+    """The SHA-256 of the file of JSON that a bundle has of a value. It is made in pieces: a statement has megabytes."""
+    digest = hashlib.sha256()
+    parts = json.JSONEncoder(ensure_ascii=False, default=as_plain, indent=2).iterencode(value)
+    while piece := "".join(islice(parts, _PARTS_AT_ONCE)):
+        # a text is one part, so no secret is in two pieces
+        if may_hold_secret(piece):
+            return hashlib.sha256(_json_file(value).encode()).hexdigest()
+        digest.update(visible_json(piece).encode())
+    digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def _json_file(value: object) -> str:
+    return json_text(value, indent=2) + "\n"
+
+
 def write_bundle(
     path: Path,
     certificate: Certificate,
@@ -91,12 +112,12 @@ def write_bundle(
             stream.writelines(ledger_lines)
         statement = as_json(certificate.statement, certificate.head, certificate.as_of)
         with member("statement.json") as stream:
-            stream.write(json_text([statement], indent=2) + "\n")
+            stream.write(_json_file([statement]))
         with member("statement.html") as stream:
             stream.writelines(statement_html([replace(certificate, outputs=dict(digests))]))
         with member("certificate.json") as stream:
             final = replace(certificate, outputs=dict(digests))
-            stream.write(json_text(final.as_json(), indent=2) + "\n")
+            stream.write(_json_file(final.as_json()))
         head = certificate.head
         manifest = {
             "format": FORMAT,
@@ -107,4 +128,4 @@ def write_bundle(
             "files": [{"name": name, "sha256": digest} for name, digest in digests.items()],
         }
         with member(MANIFEST) as stream:
-            stream.write(json_text(manifest, indent=2) + "\n")
+            stream.write(_json_file(manifest))

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
+
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.statement_of_entries import EntriesOfStatement
 from reconciler.entrypoints.shown_text import json_text
-from reconciler.entrypoints.statement_files.bundle import FORMAT, MANIFEST
+from reconciler.entrypoints.statement_files.bundle import FORMAT, MANIFEST, json_file_hash
 from reconciler.entrypoints.statement_files.bundle_discrepancies import (
     DiscrepanciesOfEntries,
     RowsDifferError,
@@ -44,6 +46,25 @@ class CheckedBundle:
 
     head: Mapping[str, Any] | None
     other_program: str | None
+
+
+class _CurrencyFields(msgspec.Struct):
+    """What the check takes from a currency of the statement."""
+
+    currency: str
+    materiality: int
+
+
+class _StatementFields(msgspec.Struct):
+    """What the check takes from the statement: what it is about. The rest follows from the entries."""
+
+    account: str
+    period: dict[str, str]
+    timezone: str
+    cutoff: str
+    as_of: str
+    head: dict[str, Any] | None
+    currencies: list[_CurrencyFields]
 
 
 def check_bundle(path: Path) -> CheckedBundle:
@@ -97,56 +118,67 @@ def _check_content(
     file: zipfile.ZipFile, manifest: Mapping[str, Any], digests: Mapping[str, str]
 ) -> CheckedBundle:
     """Compare every file with what the entries of the ledger say."""
-    with file.open(STATEMENT) as stream:
-        (statement,) = json.load(stream)
+    # its items are not read: a year has many, and they are made again of the entries
+    (statement,) = msgspec.json.decode(file.read(STATEMENT), type=list[_StatementFields])
     with file.open(CERTIFICATE) as stream:
         certificate = json.load(stream)
-    for name, found in ((STATEMENT, statement), (CERTIFICATE, certificate)):
+    heads = ((STATEMENT, msgspec.structs.asdict(statement)), (CERTIFICATE, certificate))
+    for name, found in heads:
         for field in ("account", "period", "head"):
             if found[field] != manifest[field]:
                 raise BrokenBundleError(
                     f"{name}: the file's {field} differs from the one in the manifest"
                 )
 
-    days = [date.fromisoformat(statement["period"][name]) for name in ("first", "last")]
-    period = Period(days[0], days[1], ZoneInfo(statement["timezone"]))
-    entries = EntriesOfStatement(
-        manifest["account"], period, datetime.fromisoformat(statement["cutoff"])
-    )
-    try:
-        with file.open(DISCREPANCIES) as stream:
-            listed = listed_names(line.decode() for line in stream)
-    except RowsDifferError as error:
-        raise BrokenBundleError(f"{DISCREPANCIES}: {error}") from None
-    discrepancies = DiscrepanciesOfEntries(period, listed)
-    for entry in bundle_entries(file, manifest):
-        entries.add(entry)
-        discrepancies.add(entry)
-
+    entries = _checked_entries(file, manifest, statement)
     made = _certificate(entries, statement, certificate, digests)
     other = None if certificate["program"] == program_version() else certificate["program"]
-    expected = _plain(as_json(made.statement, made.head, made.as_of))
-    _compare(STATEMENT, expected, statement, is_same_version=other is None)
+    expected = [as_json(made.statement, made.head, made.as_of)]
+    if json_file_hash(expected) != digests[STATEMENT]:
+        # only now all of it is read, to say what differs
+        with file.open(STATEMENT) as stream:
+            _compare(
+                STATEMENT, _plain(expected)[0], json.load(stream)[0], is_same_version=other is None
+            )
+    del expected
     _compare(CERTIFICATE, _plain(made.as_json()), certificate, is_same_version=other is None)
-    with file.open(DISCREPANCIES) as stream:
-        try:
-            discrepancies.compare(line.decode() for line in stream)
-        except RowsDifferError as error:
-            raise BrokenBundleError(f"{DISCREPANCIES}: {error}") from None
     if other is None:
         _check_page(made)
     return CheckedBundle(manifest["head"], other)
 
 
+def _checked_entries(
+    file: zipfile.ZipFile, manifest: Mapping[str, Any], statement: _StatementFields
+) -> EntriesOfStatement:
+    """What the entries of the ledger say of the statement. The list of discrepancies is compared with them."""
+    days = [date.fromisoformat(statement.period[name]) for name in ("first", "last")]
+    period = Period(days[0], days[1], ZoneInfo(statement.timezone))
+    entries = EntriesOfStatement(
+        manifest["account"], period, datetime.fromisoformat(statement.cutoff)
+    )
+    try:
+        with file.open(DISCREPANCIES) as stream:
+            listed = listed_names(line.decode() for line in stream)
+        discrepancies = DiscrepanciesOfEntries(period, listed)
+        for entry in bundle_entries(file, manifest):
+            entries.add(entry)
+            discrepancies.add(entry)
+        with file.open(DISCREPANCIES) as stream:
+            discrepancies.compare(line.decode() for line in stream)
+    except RowsDifferError as error:
+        raise BrokenBundleError(f"{DISCREPANCIES}: {error}") from None
+    return entries
+
+
 def _certificate(
     entries: EntriesOfStatement,
-    statement: Mapping[str, Any],
+    statement: _StatementFields,
     certificate: Mapping[str, Any],
     digests: Mapping[str, str],
 ) -> Certificate:
     """The certificate as the entries say it. Who made it, when and with what is what the file itself says."""
-    materiality = {one["currency"]: int(one["materiality"]) for one in statement["currencies"]}
-    head = statement["head"]
+    materiality = {one.currency: one.materiality for one in statement.currencies}
+    head = statement.head
     origin = Origin(
         str(certificate["run_by"]),
         datetime.fromisoformat(certificate["run_at"]),
@@ -157,7 +189,7 @@ def _certificate(
     return Certificate(
         entries.statement(materiality),
         None if head is None else (int(head["seq"]), str(head["hash"])),
-        datetime.fromisoformat(statement["as_of"]),
+        datetime.fromisoformat(statement.as_of),
         origin,
         {one["name"]: digests[one["name"]] for one in certificate["outputs"]},
         tuple(entries.steps),

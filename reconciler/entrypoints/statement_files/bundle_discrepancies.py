@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ COMPARED: Final = (
     "local_amount", "local_currency", "stripe_status", "stripe_amount", "stripe_currency",
 )  # fmt: skip
 """The columns that the ledger decides. Owner, notes, order, cause and times are only as the manifest has them."""
+_FIELDS: Final = ("severity", "stake", "local", "stripe", "fingerprint")
+"""The fields of a finding that say the values of these columns."""
 _GUARD: Final = "'"
 """What stands before a text that a spreadsheet would run."""
 _MOST_CELL_CHARACTERS: Final = 64 * 1024 * 1024
@@ -32,11 +34,20 @@ class RowsDifferError(Exception):
 
 @dataclass(slots=True)
 class _Known:
-    """What the entries say of a discrepancy: its values by column, and whether a person has settled it."""
+    """What the entries say of a discrepancy, and whether a person has settled it.
 
-    values: dict[str, object] = field(default_factory=dict)
+    ``found`` is the JSON of what the last finding says: a month has thousands, and as objects they take five times as much.
+    """
+
+    state: str = ""
+    found: str | None = None
     is_settled: bool = False
     is_of_period: bool = False
+
+    def values(self) -> dict[str, object]:
+        """The values by column."""
+        found = {} if self.found is None else _values(json.loads(self.found))
+        return {"state": self.state, **found}
 
 
 class DiscrepanciesOfEntries:
@@ -69,7 +80,7 @@ class DiscrepanciesOfEntries:
     def _settle(self, subject: str, kind: str, state: str) -> None:
         known = self._known.get((_subject(subject), kind))
         if known is not None:
-            known.values["state"] = state
+            known.state = state
             known.is_settled = True
 
     def _add_finding(self, action: str, body: Mapping[str, Any]) -> None:
@@ -85,9 +96,12 @@ class DiscrepanciesOfEntries:
         known = self._known.setdefault(name, _Known())
         # as verify has it: an entry of an opening does not undo what a person has settled
         if action == Action.FINDING_CHANGED or not known.is_settled:
-            known.values["state"] = body["state"]
+            known.state = body["state"]
         if "local" in body:
-            known.values |= _values(body)
+            # only the first versions wrote no fingerprint
+            before = {} if known.found is None or "fingerprint" in body else json.loads(known.found)
+            found = {name: body[name] for name in _FIELDS if name in body}
+            known.found = json.dumps({**before, **found})
         if moment is not None:
             known.is_of_period = is_of_period
 
@@ -109,7 +123,7 @@ class DiscrepanciesOfEntries:
 
     @staticmethod
     def _compare_row(name: tuple[str, str], row: Mapping[str, str], known: _Known) -> None:
-        for column, value in known.values.items():
+        for column, value in known.values().items():
             cell = row[column]
             if isinstance(value, dict):
                 is_same = json.loads(cell) == value
