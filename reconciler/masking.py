@@ -47,13 +47,28 @@ def may_hold_secret(text: str) -> bool:
     It is much faster than to mask the text. An export asks it of millions of texts, so each sign is searched for only
     if a part of it that is quicker to find is there. It is quickest for texts of up to ``QUICKEST_LENGTH`` characters.
     """
-    # a URL with a password has an @, and a password that is named has a =, which is found in no time
-    if "_secret_" in text or "whsec_" in text or ("@" in text and "://" in text):
-        return True
-    if "k_" in text and ("sk_" in text or "rk_" in text or "pk_" in text):
+    if _may_hold_key(text):
         return True
     lower = text.lower()
     return ("=" in lower and "password" in lower) or "bearer" in lower or "basic" in lower
+
+
+def may_lines_hold_secret(lines: str) -> bool:
+    """As ``may_hold_secret``, of lines of JSON with a value each: some times as fast if no value of them has white space.
+
+    Each line is JSON without a space between its parts. An export of a million lines asks it.
+    """
+    # white space stands before a token, and JSON writes that which is no space with a backslash
+    if " " in lines or "\\" in lines or not lines.isascii():
+        return may_hold_secret(lines)
+    return _may_hold_key(lines) or ("=" in lines and "password" in lines.lower())
+
+
+def _may_hold_key(text: str) -> bool:
+    # a URL with a password has an @, and a password that is named has a =, which is found in no time
+    if "_secret_" in text or "whsec_" in text or ("@" in text and "://" in text):
+        return True
+    return "k_" in text and ("sk_" in text or "rk_" in text or "pk_" in text)
 
 
 def redact(text: str) -> str:

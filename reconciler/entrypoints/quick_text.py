@@ -5,12 +5,13 @@ What is rare takes the way of ``shown_text``: a secret, a character that cannot 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring
 from operator import attrgetter
+from types import NoneType
 from typing import Any, Final
 
 from reconciler.adapters.postgres.discrepancies.stored_object import StoredObject
@@ -19,15 +20,19 @@ from reconciler.entrypoints.shown_text import FORMULA_STARTS, json_text
 from reconciler.masking import may_hold_secret, visible_json
 
 
-def json_line(fields: Mapping[str, object]) -> str:
-    """An object as ``json_text`` writes it, on one line. Raises TypeError for a value that JSON has not."""
-    values = [
-        "null" if value is None else _JSON_OF.get(type(value), json_text)(value)
-        for value in fields.values()
+def json_line(names: tuple[str, ...], values: Sequence[object]) -> str:
+    """The object with these names and values as ``json_text`` writes it, on one line.
+
+    Raises TypeError for a value that JSON has not.
+    """
+    texts = [
+        "null" if value is None else _JSON_OF.get(type(value), json_text)(value) for value in values
     ]
-    line = _members(tuple(fields)) % tuple(values)
-    # json_text masks the values one by one
-    return json_text(fields) if may_hold_secret(line) else visible_json(line)
+    line = _members(names) % tuple(texts)
+    if may_hold_secret(line):
+        # json_text masks the values one by one
+        return json_text(dict(zip(names, values, strict=True)))
+    return visible_json(line)
 
 
 @lru_cache(maxsize=16)
@@ -43,6 +48,7 @@ def _time(moment: datetime) -> str:
     return rfc3339(moment)
 
 
+_FORMULA_STARTS: Final = frozenset(FORMULA_STARTS)
 _JSON_OF: Final[Mapping[type, Callable[[Any], str]]] = {
     str: encode_basestring,
     int: str,
@@ -51,47 +57,55 @@ _JSON_OF: Final[Mapping[type, Callable[[Any], str]]] = {
 }
 
 
-def csv_line(values: Iterable[object], delimiter: str, *, decimal_comma: bool) -> str | None:
+def csv_line(values: Sequence[object], delimiter: str, *, decimal_comma: bool) -> str | None:
     """A row of whole cells as CSV, without a line feed; None if it has to be written in the usual way.
 
     ``decimal_comma`` writes a Decimal with a comma, for a spreadsheet that expects it.
     """
-    cells: list[str] = []
-    for value in values:
-        kind = type(value)
-        if value is None:
-            cells.append("")
-        elif kind is str:
-            if value.startswith(FORMULA_STARTS) or not value.isprintable():  # type: ignore[attr-defined]
-                return None
-            cells.append(_quoted(value, delimiter))  # type: ignore[arg-type]
-        elif kind is int:
-            cells.append(str(value))
-        elif kind is datetime:
-            cells.append(_time(value))
-        elif kind is Decimal:
-            cell = str(value).replace(".", ",") if decimal_comma else str(value)
-            cells.append(_quoted(cell, delimiter))
-        elif kind is StoredObject:
-            text: str = value.text  # type: ignore[attr-defined]
-            # to ask each letter of a long text whether it is printable takes longer than all the rest
-            if not (_is_plain_json(text) or text.isprintable()):
-                return None
-            cells.append(_quoted(text, delimiter))
-        else:
-            return None
-    line = delimiter.join(cells)
+    texts = [value for value in values if type(value) is str]
+    # to look at all of them together is quicker than to look at each
+    together = " ".join(texts)
+    if not together.isprintable() or not _FORMULA_STARTS.isdisjoint([text[:1] for text in texts]):
+        return None
+    objects = "".join([value.text for value in values if type(value) is StoredObject])
+    # to ask each letter of a long text whether it is printable takes longer than all the rest
+    if not (_is_plain_json(objects) or objects.isprintable()):
+        return None
+    is_quoted = '"' in together or delimiter in together
+    cell_of = _cells_of(delimiter, decimal_comma=decimal_comma, is_text_quoted=is_quoted)
+    try:
+        line = delimiter.join([cell_of[type(value)](value) for value in values])
+    except KeyError:
+        return None
     return None if may_hold_secret(line) else line
+
+
+@lru_cache
+def _cells_of(
+    delimiter: str, *, decimal_comma: bool, is_text_quoted: bool
+) -> Mapping[type, Callable[[Any], str]]:
+    """The cell of a value by its type."""
+
+    def quoted(cell: str) -> str:
+        # csv.writer looks at each letter, which takes longer than all the rest
+        if '"' in cell or delimiter in cell:
+            escaped = cell.replace('"', '""')
+            return f'"{escaped}"'
+        return cell
+
+    def number(value: Decimal) -> str:
+        return quoted(str(value).replace(".", ",") if decimal_comma else str(value))
+
+    return {
+        NoneType: lambda _: "",
+        str: quoted if is_text_quoted else str,
+        int: str,
+        datetime: _time,
+        Decimal: number,
+        StoredObject: lambda value: quoted(value.text),
+    }
 
 
 def _is_plain_json(text: str) -> bool:
     """Whether JSON text has ASCII alone, of which JSON escapes every other character that cannot be seen."""
     return text.isascii() and "\x7f" not in text
-
-
-def _quoted(cell: str, delimiter: str) -> str:
-    # csv.writer looks at each letter, which takes longer than all the rest
-    if '"' in cell or delimiter in cell:
-        escaped = cell.replace('"', '""')
-        return f'"{escaped}"'
-    return cell

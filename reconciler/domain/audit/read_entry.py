@@ -66,15 +66,25 @@ def are_readable(bodies: Sequence[str]) -> bool:
     False says nothing: then each of them is to be asked about.
     """
     # PostgreSQL writes each body on one line
-    return all(map(_is_small_object, bodies)) and not _FLOAT.search("\n".join(bodies))
+    together = "\n".join(bodies)
+    if max(map(len, bodies), default=0) <= _SAFE_LENGTH and _brackets(together) <= _SAFE_DEPTH:
+        # all of them have fewer brackets than one may have
+        are_small = all(body.startswith("{") for body in bodies)
+    else:
+        are_small = all(map(_is_small_object, bodies))
+    return are_small and not _FLOAT.search(together)
 
 
 def _is_small_object(body: str) -> bool:
     """Whether a body is an object that is not nested too deep, and has no room for a number of too many digits."""
     return body.startswith("{") and (
         len(body) <= 2 * _SAFE_DEPTH
-        or (len(body) <= _SAFE_LENGTH and body.count("{") + body.count("[") <= _SAFE_DEPTH)
+        or (len(body) <= _SAFE_LENGTH and _brackets(body) <= _SAFE_DEPTH)
     )
+
+
+def _brackets(text: str) -> int:
+    return text.count("{") + text.count("[")
 
 
 def _body(seq: int, text: str) -> PlainObject:

@@ -12,7 +12,6 @@ from reconciler.adapters.postgres.discrepancies.discrepancy_list import Discrepa
 from reconciler.domain.statement.period import Period
 from reconciler.entrypoints.cli.arguments import chosen_accounts
 from reconciler.entrypoints.cli.discrepancy_csv import write_discrepancies_csv
-from reconciler.entrypoints.cli.discrepancy_fields import as_json
 from reconciler.entrypoints.cli.ledger_export import entry_lines, exportable
 from reconciler.entrypoints.cli.output import warn
 from reconciler.entrypoints.cli.period_argument import parse_cutoff, parse_period
@@ -103,8 +102,7 @@ class Bundle:
 
         def write_discrepancies(stream: Any) -> None:
             with audit.discrepancies.reading_stored(wanted) as found:
-                shapes = map(as_json, found)
-                counts.append(write_discrepancies_csv(shapes, stream, excel=False))
+                counts.append(write_discrepancies_csv(found, stream, excel=False))
 
         with audit.ledger.chain(self.account) as chain:
             lines = entry_lines(entries.choose(exportable(chain)), ascii_only=False)

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Final, TextIO
 
+from reconciler.adapters.postgres.discrepancies.stored_discrepancy import StoredDiscrepancy
 from reconciler.domain.money import as_major
-from reconciler.entrypoints.cli.discrepancy_fields import NAMES
-from reconciler.entrypoints.cli.output import write_csv
+from reconciler.entrypoints.cli.discrepancy_fields import NAMES, values_of
+from reconciler.entrypoints.cli.output import write_csv_rows
 
 _AMOUNTS: Final = {
     "amount": "currency",
     "local_amount": "local_currency",
     "stripe_amount": "stripe_currency",
 }
+_PLACES: Final = tuple((NAMES.index(name), NAMES.index(of)) for name, of in _AMOUNTS.items())
 CSV_NAMES: Final = (*NAMES, *(f"{name}_decimal" for name in _AMOUNTS))
 """The columns: the fields of a discrepancy, then its amounts in the major unit."""
 
 
-def write_discrepancies_csv(
-    found: Iterable[Mapping[str, object]], out: TextIO, *, excel: bool
-) -> int:
+def write_discrepancies_csv(found: Iterable[StoredDiscrepancy], out: TextIO, *, excel: bool) -> int:
     """Write discrepancies in their documented shape, and return how many. ``excel`` is as ``output.write_csv`` has it."""
-    return write_csv(CSV_NAMES, map(_with_decimals, found), out, whole=True, excel=excel)
+    return write_csv_rows(CSV_NAMES, map(_cells, found), out, whole=True, excel=excel)
 
 
-def _with_decimals(found: Mapping[str, object]) -> Mapping[str, object]:
-    decimals: dict[str, object] = {}
-    for name, of_currency in _AMOUNTS.items():
-        amount, currency = found[name], found[of_currency]
-        is_money = isinstance(amount, int) and isinstance(currency, str)
-        decimals[f"{name}_decimal"] = as_major(amount, currency) if is_money else None  # type: ignore[arg-type]
-    return {**found, **decimals}
+def _cells(found: StoredDiscrepancy) -> Sequence[object]:
+    values = values_of(found)
+    decimals = [_major(values[amount], values[currency]) for amount, currency in _PLACES]
+    return (*values, *decimals)
+
+
+def _major(amount: object, currency: object) -> object:
+    is_money = isinstance(amount, int) and isinstance(currency, str)
+    return as_major(amount, currency) if is_money else None  # type: ignore[arg-type]

@@ -64,45 +64,51 @@ _ONE_DAY: Final = timedelta(days=1)
 
 def as_json(found: Discrepancy | StoredDiscrepancy) -> dict[str, object]:
     """The documented, stable shape of a stored discrepancy."""
+    return dict(zip(NAMES, values_of(found), strict=True))
+
+
+def values_of(found: Discrepancy | StoredDiscrepancy) -> tuple[object, ...]:
+    """The values of the documented shape of a stored discrepancy, in the order of ``NAMES``."""
     local, stripe, corrected = found.local_side, found.stripe_side, found.corrected
-    return {
-        "id": found.id,
-        "account": found.account,
-        "kind": str(found.kind),
-        "severity": str(found.severity),
-        "state": str(found.state),
-        "payment_intent": found.payment_intent,
-        "payment": " ".join(found.keys) or None,
-        "amount": found.stake.amount,
-        "currency": found.stake.currency,
-        "reason": found.reason,
-        "cause": found.cause,
-        "closing": found.ending,
-        "closed_at": found.ended_at,
-        "note": found.note,
-        "resolved_by": found.resolved_by,
-        "first_seen": found.first_seen,
-        "last_seen": found.last_seen,
-        "fingerprint": found.fingerprint,
-        "local": found.local,
-        "stripe": found.stripe,
-        "evidence": found.evidence,
-        "order": found.order,
-        "payment_created": found.payment_created,
-        "local_status": local.status,
-        "local_amount": local.amount,
-        "local_currency": local.currency,
-        "stripe_status": stripe.status,
-        "stripe_amount": stripe.amount,
-        "stripe_currency": stripe.currency,
-        "opened_at": found.opened_at,
-        "changed_at": found.changed_at,
-        "owner": found.owner,
-        "seen_at": found.seen_at,
-        "corrected_at": None if corrected is None else corrected.at,
-        "corrected_by": None if corrected is None else corrected.by,
-        "corrected_in_sweep": None if corrected is None else corrected.sweep,
-    }
+    stake = found.stake
+    return (
+        found.id,
+        found.account,
+        str(found.kind),
+        str(found.severity),
+        str(found.state),
+        found.payment_intent,
+        " ".join(found.keys) or None,
+        stake.amount,
+        stake.currency,
+        found.reason,
+        found.cause,
+        found.ending,
+        found.ended_at,
+        found.note,
+        found.resolved_by,
+        found.first_seen,
+        found.last_seen,
+        found.fingerprint,
+        found.local,
+        found.stripe,
+        found.evidence,
+        found.order,
+        found.payment_created,
+        local.status,
+        local.amount,
+        local.currency,
+        stripe.status,
+        stripe.amount,
+        stripe.currency,
+        found.opened_at,
+        found.changed_at,
+        found.owner,
+        found.seen_at,
+        None if corrected is None else corrected.at,
+        None if corrected is None else corrected.by,
+        None if corrected is None else corrected.sweep,
+    )
 
 
 @dataclass(frozen=True, slots=True)

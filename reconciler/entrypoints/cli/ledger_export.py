@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, repeat
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -19,7 +19,13 @@ from reconciler.domain.audit.read_entry import UnreadableEntryError, read_object
 from reconciler.entrypoints.cli.output import UTF8_MARK
 from reconciler.entrypoints.shown_text import csv_cells
 from reconciler.errors import BrokenLedgerError
-from reconciler.masking import map_texts, may_hold_secret, redact, visible_json
+from reconciler.masking import (
+    map_texts,
+    may_hold_secret,
+    may_lines_hold_secret,
+    redact,
+    visible_json,
+)
 
 if TYPE_CHECKING:
     from reconciler.wiring.audit import Audit
@@ -68,22 +74,30 @@ def entry_lines(entries: Iterable[StoredEntry], *, ascii_only: bool) -> Iterator
     """
     text = encode_basestring_ascii if ascii_only else encode_basestring
     for part in _parts(entries):
-        lines = [_line(entry, text) for entry in part]
-        together = "".join(lines)
+        lines, texts = _lines(part, text)
         # to search each line for what is rare takes longer than to write it
-        if may_hold_secret(together) or (ascii_only and not together.isascii()):
+        if may_hold_secret(texts) or (ascii_only and not texts.isascii()):
             pairs = zip(part, lines, strict=True)
             yield from (_safe_line(entry, line, ascii_only=ascii_only) for entry, line in pairs)
         else:
-            yield visible_json(together)
+            yield visible_json("".join(lines))
 
 
-def _line(entry: StoredEntry, text: Callable[[str], str]) -> str:
-    account, action, role = _quoted_names(entry.account, entry.action, entry.role, text)
-    return (
-        f'{{"type": "ledger", "account": {account}, "seq": {entry.seq}, "at": "{_time(entry)}", "action": {action},'
-        f' "body": {entry.body}, "prev": {text(entry.prev)}, "hash": {text(entry.hash)}{role}}}\n'
-    )
+def _lines(part: Sequence[StoredEntry], text: Callable[[str], str]) -> tuple[list[str], str]:
+    """The line of each entry, and the texts in them that may hold what is rare: each of the names once, and no hash."""
+    accounts, seqs, _, actions, bodies, prevs, digests, roles = zip(*part, strict=True)
+    rare = {*accounts, *actions, *filter(None, roles)}
+    if not _are_hashes((*prevs, *digests)):
+        rare |= {*prevs, *digests}
+        prevs, digests = (tuple(text(one)[1:-1] for one in of) for of in (prevs, digests))
+    names = map(_quoted_names, accounts, actions, roles, repeat(text))
+    columns = zip(names, seqs, _times(part), bodies, prevs, digests, strict=True)
+    lines = [
+        f'{{"type": "ledger", "account": {account}, "seq": {seq}, "at": "{time}", "action": {action}, "body": {body},'
+        f' "prev": "{prev}", "hash": "{digest}"{role}}}\n'
+        for (account, action, role), seq, time, body, prev, digest in columns
+    ]
+    return lines, "\n".join((*rare, *bodies))
 
 
 def _safe_line(entry: StoredEntry, line: str, *, ascii_only: bool) -> str:
@@ -114,21 +128,23 @@ def write_entries_csv(entries: Iterable[StoredEntry], out: TextIO, *, excel: boo
     count = 0
     for part in _parts(entries):
         bodies = _quick_cells(part) or [_cell_of_body(_body(entry)) for entry in part]
-        out.writelines(
-            _csv_line(entry, body, delimiter) for entry, body in zip(part, bodies, strict=True)
-        )
+        out.write("".join(_csv_lines(part, bodies, delimiter)))
         count += len(part)
     return count
 
 
-def _csv_line(entry: StoredEntry, body: str, delimiter: str) -> str:
+def _csv_lines(part: Sequence[StoredEntry], bodies: Sequence[str], delimiter: str) -> list[str]:
     d = delimiter
-    account, action, end = _names(entry.account, entry.action, entry.role, d)
+    accounts, seqs, _, actions, _, prevs, digests, roles = zip(*part, strict=True)
+    if not _are_hashes((*prevs, *digests)):
+        prevs, digests = (tuple(_cell(one, d) for one in of) for of in (prevs, digests))
+    names = map(_names, accounts, actions, roles, repeat(d))
+    columns = zip(names, seqs, _times(part), bodies, prevs, digests, strict=True)
     # csv.writer looks at each letter, which takes longer than all the rest
-    return (
-        f'{account}{d}{entry.seq}{d}{_time(entry)}{d}{action}{d}"{body}"{d}'
-        f"{_hex(entry.prev, d)}{d}{_hex(entry.hash, d)}{d}{end}\n"
-    )
+    return [
+        f'{account}{d}{seq}{d}{time}{d}{action}{d}"{body}"{d}{prev}{d}{digest}{d}{end}\n'
+        for (account, action, end), seq, time, body, prev, digest in columns
+    ]
 
 
 def _quick_cells(part: Sequence[StoredEntry]) -> list[str] | None:
@@ -137,7 +153,7 @@ def _quick_cells(part: Sequence[StoredEntry]) -> list[str] | None:
         text = canonical_lines([entry.body for entry in part])
     except (ValueError, TypeError, RecursionError):
         return None
-    if may_hold_secret(text):
+    if may_lines_hold_secret(text):
         return None
     return _cell_of_body(visible_json(text)).split("\n")[:-1]
 
@@ -152,12 +168,15 @@ def _parts(entries: Iterable[StoredEntry]) -> Iterator[Sequence[StoredEntry]]:
         yield part
 
 
-def _time(entry: StoredEntry) -> str:
-    """The time of an entry as its hash has it."""
+def _times(part: Sequence[StoredEntry]) -> list[str]:
+    """The time of each entry as its hash has it."""
+    times = []
     try:
-        return _rfc3339(entry.at)
+        for entry in part:
+            times.append(_rfc3339(entry.at))
     except ValueError:
         raise _cannot_export(entry.account, entry.seq, "the entry's time cannot be read") from None
+    return times
 
 
 # the entries of one transaction have one time
@@ -200,9 +219,14 @@ def _names(account: str, action: str, role: str | None, delimiter: str) -> tuple
     return _cell(account, delimiter), _cell(action, delimiter), end
 
 
-def _hex(digest: str, delimiter: str) -> str:
-    # a person with every right may have written something else
-    return digest if digest.isalnum() and digest.isascii() else _cell(digest, delimiter)
+def _are_hashes(digests: Sequence[str]) -> bool:
+    """Whether these have the digits of hashes alone. Somebody with every right may have written another text."""
+    together = "".join(digests)
+    try:
+        # much quicker than to ask each character, but it takes spaces between two digits
+        return all(digests) and 2 * len(bytes.fromhex(together)) == len(together)
+    except ValueError:
+        return False
 
 
 def _cell(text: str, delimiter: str) -> str:

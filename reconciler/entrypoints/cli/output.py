@@ -90,6 +90,19 @@ def write_csv(
     A text has at most 2 kB, unless the cells are to be ``whole``. ``excel`` is for a spreadsheet where the decimal comma
     is usual: a mark of UTF-8 first, semicolons between the cells, and a comma in decimal numbers.
     """
+    cells = ([row[name] for name in names] for row in rows)
+    return write_csv_rows(names, cells, out, whole=whole, excel=excel)
+
+
+def write_csv_rows(
+    names: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    out: TextIO,
+    *,
+    whole: bool = False,
+    excel: bool = False,
+) -> int:
+    """As ``write_csv``, of rows that have a value for each of the names, in their order."""
     if excel:
         out.write(UTF8_MARK)
     delimiter = ";" if excel else ","
@@ -99,9 +112,8 @@ def write_csv(
     }
     writers[csv.QUOTE_MINIMAL].writerow(names)
     count = 0
-    for row in rows:
+    for values in rows:
         count += 1
-        values = [row[name] for name in names]
         line = csv_line(values, delimiter, decimal_comma=excel) if whole else None
         if line is not None:
             out.write(f"{line}\n")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 from reconciler.adapters.postgres.discrepancies.discrepancy_list import DiscrepancyFilter, Sort
+from reconciler.adapters.postgres.discrepancies.stored_discrepancy import StoredDiscrepancy
 from reconciler.domain.statement.period import Period
 from reconciler.domain.statement.recorded_correction import RecordedCorrection
 from reconciler.entrypoints.cli.discrepancy_csv import write_discrepancies_csv
-from reconciler.entrypoints.cli.discrepancy_fields import as_json
+from reconciler.entrypoints.cli.discrepancy_fields import NAMES, values_of
 from reconciler.entrypoints.cli.ledger_export import (
     HEAD_NAMES,
     LedgerExport,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _CUTOFF_AFTER: Final = timedelta(days=5)
 _CLOCKS_DIFFER_BY: Final = timedelta(hours=1)
+_LINE_NAMES: Final = ("type", *NAMES)
 _EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -72,14 +74,12 @@ class PlainExport:
         ledgers = LedgerExport(self.audit, self.accounts)
         ascii_only = takes_ascii_only(stream)
 
-        def line(name: str, value: Mapping[str, object]) -> str:
-            fields = {"type": name, **value}
-            return (json_text(fields, ascii_only=True) if ascii_only else json_line(fields)) + "\n"
-
-        stream.writelines(line("discrepancy", value) for value in self._shapes(counted))
+        stream.writelines(_discrepancy_lines(self._found(counted), ascii_only=ascii_only))
         stream.writelines(entry_lines(ledgers.entries(), ascii_only=ascii_only))
         # last: the heads are known after every entry was read
-        stream.writelines(line("ledger_head", value) for value in ledgers.heads)
+        for head in ledgers.heads:
+            line = json_text({"type": "ledger_head", **head}, ascii_only=ascii_only)
+            stream.write(f"{line}\n")
         counted.set_heads(ledgers.heads)
 
     def write_folder(self, folder: Path, *, excel: bool) -> None:
@@ -96,7 +96,7 @@ class PlainExport:
         writers: tuple[tuple[str, Callable[[TextIO], int]], ...] = (
             (
                 "discrepancies",
-                lambda stream: write_discrepancies_csv(self._shapes(counted), stream, excel=excel),
+                lambda stream: write_discrepancies_csv(self._found(counted), stream, excel=excel),
             ),
             ("ledger", lambda stream: write_entries_csv(ledgers.entries(), stream, excel=excel)),
             # last: the heads are known after every entry was read
@@ -161,11 +161,11 @@ class PlainExport:
     def _wanted(self) -> DiscrepancyFilter:
         return DiscrepancyFilter(account=self.account, sort=Sort.LAST_SEEN)
 
-    def _shapes(self, counted: CountedExport) -> Iterator[Mapping[str, object]]:
+    def _found(self, counted: CountedExport) -> Iterator[StoredDiscrepancy]:
         with self.audit.discrepancies.reading_stored(self._wanted()) as found:
             for item in found:
                 counted.add(item.account, item.stake)
-                yield as_json(item)
+                yield item
 
     def _write_certificate(self, of: Path, paths: Sequence[Path], counted: CountedExport) -> None:
         certificate = ExportCertificate(
@@ -178,6 +178,16 @@ class PlainExport:
         """Say on standard error what was written to a file."""
         if not self.quiet:
             warn(f"{path}: {what}")
+
+
+def _discrepancy_lines(found: Iterable[StoredDiscrepancy], *, ascii_only: bool) -> Iterator[str]:
+    for item in found:
+        values = ("discrepancy", *values_of(item))
+        if ascii_only:
+            fields = dict(zip(_LINE_NAMES, values, strict=True))
+            yield f"{json_text(fields, ascii_only=True)}\n"
+        else:
+            yield f"{json_line(_LINE_NAMES, values)}\n"
 
 
 def _discrepancies(counted: CountedExport) -> str:

@@ -20,7 +20,9 @@ from reconciler.errors import BrokenLedgerError
 from reconciler.masking import map_texts, redact, visible_json
 
 KEY = "sk_live_51HxQb2eZvKYlo2C"
-RARE = ["", "=1", "-1", 'a"b', "a,b;c", "a\nb", "\x1b[31m", "\x7f", "\u202e", f"key {KEY}", "http://me:pw@x", "é", "basic x"]  # fmt: skip
+RARE = [
+        "", "=1", "-1", 'a"b', "a,b;c", "a\nb", "\x1b[31m", "\x7f", "\u202e", f"key {KEY}", "http://me:pw@x", "é", "basic x", "Basic dXNlcjpwYXNz",
+        "bearer\tdXNlcjpwYXNz", "bearer\u00a0dXNlcjpwYXNz", "password=x1"]  # fmt: skip
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=4)
 TEXTS = TEXTS | st.sampled_from(RARE)
 VALUES = st.none() | TEXTS | st.integers() | st.booleans() | st.lists(st.integers(), max_size=2)

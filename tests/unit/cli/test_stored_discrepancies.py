@@ -18,7 +18,7 @@ from reconciler.adapters.postgres.discrepancies.stored_discrepancy import stored
 from reconciler.adapters.postgres.discrepancies.stored_object import stored_value
 from reconciler.domain.findings.discrepancy import Kind, State
 from reconciler.entrypoints.cli.discrepancy_csv import write_discrepancies_csv
-from reconciler.entrypoints.cli.discrepancy_fields import as_json
+from reconciler.entrypoints.cli.discrepancy_fields import NAMES, as_json, values_of
 from reconciler.entrypoints.quick_text import json_line
 from reconciler.entrypoints.shown_text import json_text
 
@@ -63,12 +63,12 @@ def test_a_discrepancy_as_it_is_stored(row: tuple[Any, ...], corrected: tuple[An
     """Its line and its row of CSV are those of the discrepancy that a list shows."""
     values = [*row, *corrected]
     objects = [stored_value(text_of(one)) if isinstance(one, dict) else one for one in values]
-    whole = as_json(discrepancy_of_row(*objects))
-    (stored,) = map(as_json, stored_discrepancies(iter([[text_of(one) for one in values]])))
-    assert json_line(stored) == json_text(whole)
+    whole = discrepancy_of_row(*objects)
+    (stored,) = stored_discrepancies(iter([[text_of(one) for one in values]]))
+    assert json_line(NAMES, values_of(stored)) == json_text(as_json(whole))
     tables = [io.StringIO(), io.StringIO()]
-    for shape, table in zip((stored, whole), tables, strict=True):
-        write_discrepancies_csv([shape], table, excel=False)
+    for found, table in zip((stored, whole), tables, strict=True):
+        write_discrepancies_csv([found], table, excel=False)
     assert tables[0].getvalue() == tables[1].getvalue()
 
 

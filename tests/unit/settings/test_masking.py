@@ -14,6 +14,7 @@ from reconciler.masking import (
     is_masked,
     map_texts,
     may_hold_secret,
+    may_lines_hold_secret,
     redact,
     storable,
     visible,
@@ -88,6 +89,13 @@ def test_masking_again_changes_nothing(text: str) -> None:
     assert redact(masked) == masked
     assert storable(storable(text)) == storable(text)
     assert may_hold_secret(text) or masked == text
+
+
+@given(st.lists(ANY_TEXT | st.sampled_from(["Bearer\tdXNlcjpwYXNz", "basic\u2003dXNlcjpwYXNz"])))
+def test_a_search_of_lines_misses_no_secret(texts: list[str]) -> None:
+    """A search of many lines of JSON at once misses no secret, whatever the white space in it."""
+    lines = "\n".join(json.dumps([text], ensure_ascii=False) for text in texts)
+    assert may_lines_hold_secret(lines) or [redact(text) for text in texts] == texts
 
 
 @pytest.mark.parametrize(("text", "shown"), SECRETS)

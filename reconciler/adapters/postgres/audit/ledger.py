@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain as chained
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -26,8 +27,8 @@ from reconciler.masking import map_texts, may_hold_secret, storable
 
 _SQL: Final = STATEMENTS["audit"]
 
-ENTRIES_AT_ONCE: Final = 1_000
-"""Two such parts are in memory."""
+ENTRIES_AT_ONCE: Final = 200
+"""Two such parts are in memory. The server works ahead only as far as a socket holds what it sends, some 200 kB."""
 MOST_BYTES_AT_ONCE: Final = 16 * 1024
 """A larger body is read by itself, so that the entries in memory are at most 32 MB."""
 _LOOKED_AT_TOGETHER: Final = 50
@@ -146,14 +147,19 @@ def _entries(connection: Connection, rows: Iterable[Row]) -> Iterator[Entry]:
 
 
 def _stored(connection: Connection, rows: Iterator[Row]) -> Iterator[StoredEntry]:
+    # a generator of entries would take longer
+    return chained.from_iterable(_stored_parts(connection, rows))
+
+
+def _stored_parts(connection: Connection, rows: Iterator[Row]) -> Iterator[Iterator[StoredEntry]]:
     while part := list(islice(rows, _LOOKED_AT_TOGETHER)):
         bodies = [row[4] for row in part]
         small = [body for body in bodies if body is not None]
         # to look at each body alone takes longer than to write it
         if len(small) == len(bodies) and are_readable(small):
-            yield from map(StoredEntry._make, part)
+            yield map(StoredEntry._make, part)
         else:
-            yield from (_readable(connection, row) for row in part)
+            yield (_readable(connection, row) for row in part)
 
 
 def _readable(connection: Connection, row: Row) -> StoredEntry:

@@ -32,7 +32,7 @@ _SQL: Final = STATEMENTS["discrepancies"]
 _TEMPLATES: Final = TEMPLATES["discrepancies"]
 _DECIMALS: Final = (0, 2, 3)
 _MOST_AMOUNT: Final = 2**63 - 1
-_ROWS_AT_ONCE: Final = 250
+_ROWS_AT_ONCE: Final = 100
 
 
 class Sort(Enum):

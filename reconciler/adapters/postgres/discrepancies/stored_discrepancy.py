@@ -11,7 +11,7 @@ from psycopg import DataError
 from psycopg.types.string import TextLoader
 
 from reconciler.adapters.postgres.database import Connection, Cursor
-from reconciler.adapters.postgres.discrepancies.stored_object import stored_value
+from reconciler.adapters.postgres.discrepancies.stored_object import StoredObject, stored_value
 from reconciler.domain.audit.hash_chain import rfc3339
 from reconciler.domain.findings.discrepancy import State
 from reconciler.domain.findings.listed_discrepancy import Side, local_side_of, stripe_side_of
@@ -85,12 +85,17 @@ class StoredDiscrepancy(NamedTuple):
     @property
     def local_side(self) -> Side:
         """What the rows say."""
-        return local_side_of(self.local)
+        return local_side_of(_plain(self.local))
 
     @property
     def stripe_side(self) -> Side:
         """What Stripe says."""
-        return stripe_side_of(self.stripe)
+        return stripe_side_of(_plain(self.stripe))
+
+
+def _plain(value: Any) -> Any:
+    # a dictionary is some times as fast as an object that reads it when it is asked
+    return value.values_of_text if type(value) is StoredObject else value
 
 
 def text_cursor(connection: Connection) -> Cursor:
