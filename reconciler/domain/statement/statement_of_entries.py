@@ -5,6 +5,7 @@ The database finds the same records by its own queries; ``verify --file`` compar
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Final
@@ -93,8 +94,10 @@ class EntriesOfStatement:
         return bool(body["period"] == days and body["timezone"] == str(self._period.zone))
 
     def statement(self, materiality: Mapping[str, int]) -> Statement:
-        """The statement. ``materiality`` is by currency, in minor units."""
-        findings = (record for name in sorted(self._findings) for record in self._findings[name])
+        """The statement, which can be made once. ``materiality`` is by currency, in minor units."""
+        # a finding is forgotten when it is added up, because the items of the statement need the memory
+        names = sorted(self._findings)
+        findings = (record for name in names for record in self._findings.pop(name))
         return statement_of(
             self._account,
             self._period,
@@ -114,15 +117,20 @@ def _finding(seq: int, at: datetime, body: Mapping[str, Any]) -> FindingRecord:
     return FindingRecord(
         seq,
         at,
-        body["subject"],
-        body["kind"],
-        body["state"],
-        {currency: int(amount) for currency, amount in (body.get("difference") or {}).items()},
+        _shared(body["subject"]),
+        _shared(body["kind"]),
+        _shared(body["state"]),
+        {sys.intern(name): int(amount) for name, amount in (body.get("difference") or {}).items()},
         _moment(body.get("payment_created")),
-        body.get("severity"),
+        _shared(body.get("severity")),
         body.get("reason"),
         _moment(charge.get("created")),
     )
+
+
+def _shared(text: Any) -> Any:
+    """The same text, in memory once: tens of thousands of records have the same few words."""
+    return sys.intern(text) if isinstance(text, str) else text
 
 
 def _moment(text: str | None) -> datetime | None:
