@@ -93,7 +93,7 @@ def test_masking_again_changes_nothing(text: str) -> None:
 
 @given(st.lists(ANY_TEXT | st.sampled_from(["Bearer\tdXNlcjpwYXNz", "basic\u2003dXNlcjpwYXNz"])))
 def test_a_search_of_lines_misses_no_secret(texts: list[str]) -> None:
-    """A search of many lines of JSON at once misses no secret, whatever the white space in it."""
+    """A search of many lines of JSON at once misses no secret, with every white space."""
     lines = "\n".join(json.dumps([text], ensure_ascii=False) for text in texts)
     assert may_lines_hold_secret(lines) or [redact(text) for text in texts] == texts
 
