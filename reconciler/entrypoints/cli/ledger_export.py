@@ -220,7 +220,7 @@ def _names(account: str, action: str, role: str | None, delimiter: str) -> tuple
 
 
 def _are_hashes(digests: Sequence[str]) -> bool:
-    """Whether these have the digits of hashes alone. Somebody with every right may have written another text."""
+    """Whether these have the digits of hashes alone. A person with every right may have written another text."""
     together = "".join(digests)
     try:
         # much quicker than to ask each character, but it takes spaces between two digits
