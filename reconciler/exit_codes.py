@@ -11,7 +11,7 @@ class ExitCode(IntEnum):
     DONE = 0
     """Done and complete."""
     NO = 1
-    """The answer is no: a ledger is broken, something disagrees, or your table refused a write."""
+    """The answer is no: a ledger is broken, or something disagrees."""
     USAGE = 64
     """The command line is wrong."""
     TEMPORARY = 75

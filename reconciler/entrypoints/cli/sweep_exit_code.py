@@ -26,9 +26,6 @@ def exit_code_of(
         if wanted is Writing.ROWS
     ):
         return ExitCode.TEMPORARY
-    # a person has to act before the table takes what the sweep was to write
-    if wanted is Writing.ROWS and any(report.refused for report in reports):
-        return ExitCode.NO
     # what was corrected disagrees no longer
     disagreeing = sum(report.discrepancies.total() - report.corrected for report in reports)
     return ExitCode.NO if asked and disagreeing > 0 else ExitCode.DONE

@@ -257,7 +257,7 @@ def test_a_row_protected_by_a_constraint_stays(installation: Installation) -> No
         "ALTER TABLE public.payments ADD CONSTRAINT no_way CHECK (id <> 3 OR status <> 'paid')"
     )
     answer = installation.run("sweep", "--kind", "due", "--apply")
-    assert answer.code == 1
+    assert answer.code == 0
     (found,) = installation.query_dicts(
         "SELECT keys, evidence FROM reconciler.discrepancies WHERE state = 'open'"
     )
@@ -282,7 +282,7 @@ def test_a_table_that_refuses_every_correction(installation: Installation) -> No
     )
     before = installation.statuses()
     answer = installation.sweep("--kind", "due", "--apply")
-    assert (answer.code, answer.json["corrected"], answer.json["unexamined"]) == (1, 0, 0)
+    assert (answer.code, answer.json["corrected"], answer.json["unexamined"]) == (0, 0, 0)
     assert answer.json["refused"] == 6
     assert "4242" not in answer.err + answer.out
     assert installation.statuses() == before

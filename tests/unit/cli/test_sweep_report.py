@@ -260,10 +260,11 @@ def test_the_exit_code_of_several_sweeps() -> None:
 
 
 def test_the_exit_code_of_a_sweep_that_the_table_refused() -> None:
-    """1, because a person has to act, if the sweep was to write; a dry run, and an incomplete sweep, keep their codes."""
+    """0: every payment was examined, and the refusal is a finding like any other. With --exit-code it disagrees: 1."""
     refused = report(writing=Writing.ROWS)
     refused.refused = 1
-    assert exit_code_of([refused], asked=False, wanted=Writing.ROWS) is ExitCode.NO
-    assert exit_code_of([refused], asked=False) is ExitCode.DONE
+    refused.discrepancies[Kind.MISSED_OUTCOME] = 1
+    assert exit_code_of([refused], asked=False, wanted=Writing.ROWS) is ExitCode.DONE
+    assert exit_code_of([refused], asked=True, wanted=Writing.ROWS) is ExitCode.NO
     refused.miss("pi_9", "why")
     assert exit_code_of([refused], asked=False, wanted=Writing.ROWS) is ExitCode.TEMPORARY
