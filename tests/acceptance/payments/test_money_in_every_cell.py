@@ -236,5 +236,5 @@ def test_a_payment_with_several_findings_counts_once(
     }
     text = shop.run("status").out
     assert [line.split() for line in text.splitlines() if " total" in line] == [
-        ["total,", "each", "payment", "once", "2", "10.00", "EUR"]
+        ["total,", "counting", "each", "payment", "once", "2", "10.00", "EUR"]
     ]
