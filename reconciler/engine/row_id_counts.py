@@ -33,8 +33,8 @@ class RowIdCounts:
         if self.other:
             yield (
                 f"{_rows(self.other)} an id that is not a PaymentIntent's, such as {self.other_example}: "
-                "Reconciler did not ask Stripe about it. If the row is no payment with Stripe, leave it out with "
-                "[payments] where."
+                "Reconciler did not ask Stripe about it. If this is no Stripe payment, exclude it by the setting "
+                "payments.where."
             )
         if self.client_secrets:
             yield (

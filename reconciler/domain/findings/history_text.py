@@ -17,7 +17,7 @@ _TEXTS: Final = {
     HistoryEvent.REOPENED: "reopened {kind}",
     HistoryEvent.ASSIGNED: "assigned {kind}{to}",
     HistoryEvent.NOTE: "note on {number}{note}",
-    HistoryEvent.QUEUED: "outbox row {outbox} for payment {key}{why}{error}",
+    HistoryEvent.QUEUED: "outbox row {outbox} written for payment {key}{why}{error}",
     HistoryEvent.DELIVERED: "outbox row {outbox} delivered",
     HistoryEvent.GIVEN_UP: "outbox row {outbox} given up{note}",
 }

@@ -83,8 +83,8 @@ def resolve(
         typer.Option(
             "--requested",
             help=(
-                "Carry out what reviewers accepted on the finance pages, in their names. A "
-                "running service does this by itself."
+                "Write what reviewers accepted on the finance pages, each in the name of its "
+                "reviewer. A running service does this by itself."
             ),
         ),
     ] = False,

@@ -76,7 +76,7 @@ def write_status(
             ("writes", "" if one.pause is None else one.pause.text),
             ("open payments", open_payments or "none"),
             ("tail", _tail_text(one, expected)),
-            ("reads, 30 days", reads),
+            ("Stripe reads, 30 days", reads),
             ("reads a second", "" if one.rate_usage is None else _rate_usage_text(one.rate_usage)),
             ("requests", str(one.requests) if one.requests else ""),
             ("other ids", _other_ids_text(one)),

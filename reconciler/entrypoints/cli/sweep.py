@@ -109,7 +109,7 @@ def sweep(
     output_format: FormatOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Make one sweep now: a dry run without --apply or --record.
+    """Make one sweep now. It only shows what it finds, unless you give --apply or --record.
 
     Compares the payments of your table with Stripe. Shows what is, or would be, corrected, and what a person has to
     decide.

@@ -26,7 +26,7 @@ from reconciler.entrypoints.statement_files.certificate_bridge import (
 from reconciler.entrypoints.statement_files.statement_json import Head
 
 TITLE: Final = "Information produced by the entity (IPE)"
-NOT_RECORDED: Final = "not recorded by the version that made the sweep"
+NOT_RECORDED: Final = "not known: an older version of Reconciler made the sweep"
 _DAYS_NAMED: Final = 31
 LEFT_OUT: Final = {
     "no_payment_intent": "rows without a PaymentIntent",

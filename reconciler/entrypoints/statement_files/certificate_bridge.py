@@ -11,7 +11,7 @@ from reconciler.domain.statement.day_entry import DayEntry
 from reconciler.domain.statement.statement_figures import Movement
 from reconciler.entrypoints.shown_text import money_text
 
-_NOT_RECORDED: Final = "not recorded by the version that made a sweep of the period"
+_NOT_RECORDED: Final = "not known: an older version of Reconciler made a sweep of the period"
 _ROWS: Final = {
     "matched_rows": "rows that hold a payment of Stripe",
     "only_local": "rows that name a payment that Stripe does not have",

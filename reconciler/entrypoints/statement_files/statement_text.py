@@ -164,7 +164,7 @@ def figures(found: Statement, one: CurrencyStatement) -> list[tuple[str, str]]:
 def ageing(found: Statement, one: CurrencyStatement) -> Iterator[tuple[str, str]]:
     """The open differences by age and owner."""
     for aged in found.aged(one):
-        owner = f", owner {aged.owner}" if aged.owner else ", no owner"
+        owner = f", assigned to {aged.owner}" if aged.owner else ", not assigned"
         yield (
             f"open for {aged.age} days",
             f"{_money(aged.items, one)} (findings: {aged.items.count:,}{owner})",

@@ -128,7 +128,7 @@ def _open_items(book: Workbook, certificates: Sequence[Certificate]) -> None:
     for one in certificates:
         for currency in one.statement.currencies:
             for opened in currency.opening_items:
-                end = "open" if opened.is_carried else "cleared, or another amount"
+                end = "open" if opened.is_carried else "cleared, or open with another amount"
                 sheet.add((*_item_row(one.statement, opened.item), end))
     sheet = book.sheet("open at the cut-off", (*_ITEM_TITLES, "payment created"))
     for one in certificates:

@@ -186,7 +186,7 @@ def test_stripe_is_unavailable(town: Town) -> None:
     step = as_json.json["next_step"]
     assert step["command"] == again.format(1)
     assert "Decide nothing about the money yet" in step["text"]
-    assert "outbox row 1 for payment 1: waiting." in step["text"]
+    assert "outbox row 1 written for payment 1: waiting." in step["text"]
     assert as_json.json["dashboard_url"].endswith(f"/test/payments/{intent}")
     assert f"What to do next: {step['text']}\n  {again.format(intent)}\n" in answer.out
     assert as_json.json["stripe"] is None

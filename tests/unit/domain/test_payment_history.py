@@ -63,7 +63,7 @@ def test_a_correction_comes_after_its_finding_and_before_its_message() -> None:
     assert texts(found, corrected, queued) == [
         "found missed_outcome (discrepancy 7), by sweep 2",
         "corrected payment 1: pending -> paid, by sweep 2",
-        "outbox row 3 for payment 1: waiting",
+        "outbox row 3 written for payment 1: waiting",
     ]
     assert (found.key, by_text(found), by_text(corrected)) == ("1", "", "ana@host (Ana)")
 
@@ -72,16 +72,16 @@ def test_each_state_of_a_delivery() -> None:
     """Waiting with its last error, delivered, or given up."""
     failing = outbox(1, last_error="500")
     assert texts(*payment_history((), (), [failing], {})) == [
-        "outbox row 3 for payment 1: waiting; last error: 500"
+        "outbox row 3 written for payment 1: waiting; last error: 500"
     ]
     later = AT + timedelta(minutes=1)
     assert texts(*payment_history((), (), [outbox(1, delivered_at=later)], {})) == [
-        "outbox row 3 for payment 1",
+        "outbox row 3 written for payment 1",
         "outbox row 3 delivered",
     ]
     given_up = outbox(1, given_up_at=later, last_error="500")
     assert texts(*payment_history((), (), [given_up], {})) == [
-        "outbox row 3 for payment 1",
+        "outbox row 3 written for payment 1",
         "outbox row 3 given up: 500",
     ]
 

@@ -46,8 +46,8 @@ def test_an_open_and_unchanged_discrepancy_is_carried_out() -> None:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (None, "is gone"),
-        (stored(state=State.RESOLVED), "is resolved"),
+        (None, "was removed"),
+        (stored(state=State.RESOLVED), "was resolved"),
         (stored(fingerprint="b" * 64), "has changed"),
     ],
 )

@@ -138,7 +138,7 @@ def test_the_lines_end_with_the_certificate(certificate: Certificate) -> None:
     nothing = statement_of("default", OCTOBER, CUT, [early], [], [])
     text = "\n".join(statement_lines(replace(certificate, statement=nothing, head=None)))
     assert "No payment of this period is known." in text
-    assert "not recorded by the version that made the sweep" in text
+    assert "not known: an older version of Reconciler made the sweep" in text
 
 
 def test_nothing_is_said_of_a_period_that_was_not_examined(
@@ -264,7 +264,7 @@ def test_a_day_of_an_early_version_has_no_bridge(certificate: Certificate) -> No
     early = replace(certificate, statement=replace(certificate.statement, days=days))
     assert {one["bridge"] for one in early.as_json()["populations"]} == {None}  # type: ignore[attr-defined]
     said = [value for name, value in early.lines() if name.startswith("EUR, bridge:")]
-    assert said == ["not recorded by the version that made a sweep of the period"]
+    assert said == ["not known: an older version of Reconciler made a sweep of the period"]
 
 
 def test_a_query_keeps_its_lines(certificate: Certificate) -> None:
