@@ -22,7 +22,12 @@ from reconciler.domain.model.time_range import TimeRange
 from reconciler.domain.outcome import FINAL_AT_STRIPE
 from reconciler.engine.not_examined import Unexamined
 from reconciler.engine.ports import Stripe
-from reconciler.errors import DatabaseBusyError, StripeRequestError, StripeUnavailableError
+from reconciler.errors import (
+    DatabaseBusyError,
+    MalformedAnswerError,
+    StripeRequestError,
+    StripeUnavailableError,
+)
 
 T = TypeVar("T")
 
@@ -30,6 +35,11 @@ PAGES_AHEAD: Final = 24
 """So many pages may wait to be handed over. At Stripe's limit they are read within the second that a recording may take."""
 STALE_SECONDS: Final = 30.0
 """An older answer is fetched again before anything is recorded by it, unless it cannot change any more."""
+
+FAILED_IN_A_ROW: Final = 20
+"""After so many failed retrieves without an answer between them, Stripe is taken to be away."""
+TRIED_WHILE_AWAY: Final = 10
+"""Then only one of so many is retrieved, until one is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,8 @@ class FetchedPage:
 class Fetcher:
     """Reads with a pool of threads. Use it in a with block.
 
-    A read that fails becomes a failure of its page. An error that ends the sweep is raised by the iterators.
+    A read that fails becomes a failure of its page. An error that ends the sweep is raised by the iterators. In an outage
+    of Stripe most retrieves fail without a read, so that the outage costs neither minutes nor the read quota.
     ``page_size`` is how many intents one page retrieves at most.
     """
 
@@ -96,6 +107,10 @@ class Fetcher:
         self._clock = clock
         self.page_size = page_size
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="stripe")
+        # threads add to it without a lock: a few more or fewer do not matter
+        self._failed_in_a_row = 0
+        self._left_out = 0
+        self._last_failure = ""
 
     def __enter__(self) -> Self:
         return self
@@ -164,12 +179,23 @@ class Fetcher:
             return FetchedIntent(
                 MissingIntent(intent_id, seen_at, impossible=True), self._clock.monotonic()
             )
+        if self._failed_in_a_row >= FAILED_IN_A_ROW:
+            self._left_out += 1
+            if self._left_out % TRIED_WHILE_AWAY:
+                return Unexamined(intent_id, self._last_failure)
         # the time before the request: the answer may already be outdated when it arrives
         at = self._clock.monotonic()
         try:
-            return FetchedIntent(self._stripe.retrieve(intent_id), at)
-        except (StripeUnavailableError, StripeRequestError) as error:
+            answer = self._stripe.retrieve(intent_id)
+        except (MalformedAnswerError, StripeRequestError) as error:
+            # Stripe answered: this says nothing about the others
             return Unexamined(intent_id, str(error))
+        except StripeUnavailableError as error:
+            self._failed_in_a_row += 1
+            self._last_failure = str(error)
+            return Unexamined(intent_id, str(error))
+        self._failed_in_a_row = 0
+        return FetchedIntent(answer, at)
 
     def _list(self, stretch: TimeRange, after: str | None) -> tuple[FetchedPage, str | None]:
         at = self._clock.monotonic()

@@ -327,7 +327,11 @@ def _list(value: object) -> list[object]:
 
 def _ending(report: SweepReport) -> str:
     if not report.complete:
-        missing = f"Not examined: {report.unexamined_count:,}. " if report.unexamined_count else ""
+        # a sweep that ended early does not know how many it had not reached
+        rest = "" if report.stopped is None else ", and what the sweep had not reached yet"
+        missing = (
+            f"Not examined: {report.unexamined_count:,}{rest}. " if report.unexamined_count else ""
+        )
         # why it ended early stands on standard error, with a hint, and is not said twice on a terminal
         again = "" if report.stopped is not None else "Run the sweep again."
         return f"The sweep is not complete. {missing}{again}".rstrip()

@@ -41,6 +41,21 @@ def test_the_last_sweeps_of_each_kind(table):
     assert PostgresStatus(table.database, "other").sweeps() == []
 
 
+def test_why_the_last_sweep_was_not_complete(table):
+    """Of a sweep that went to its end without Stripe's answers, the most frequent reason of what it did not examine."""
+    sweep = table.store.start_sweep(
+        {"kind": "due", "mode": "update", "applied": True, "asked_by": "service"}
+    )
+    missed = [
+        {"count": 9, "what": ["pi_1"], "why": "Stripe refused the connection."},
+        {"count": 1, "what": ["pi_2"], "why": "cut short."},
+    ]
+    report = {"complete": False, "stopped": None, "not_examined": missed}
+    table.store.finish_sweep(sweep, report, [], table.epoch)
+    ((*_, why, _, _, _, _),) = PostgresStatus(table.database, "default").sweeps()
+    assert why == "Stripe refused the connection."
+
+
 def rows_read(node: dict) -> int:
     """How many rows all steps of a plan gave or left out."""
     below = sum(rows_read(child) for child in node.get("Plans", ()))

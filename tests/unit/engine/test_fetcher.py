@@ -54,6 +54,51 @@ def test_one_intent_that_cannot_be_read_does_not_lose_its_page(stripe: PlainStri
     ]
 
 
+def test_an_outage_costs_few_reads(stripe: PlainStripe) -> None:
+    """While Stripe is away few retrieves are sent. Each payment is still named with the reason, as not examined."""
+
+    def fail(_: str) -> None:
+        raise StripeUnavailableError("connection refused.", "Wait.")
+
+    stripe.fail = fail
+    with a_fetcher(stripe) as fetcher:
+        pages = list(fetcher.retrieve_pages(sorted(stripe.intents)[:300]))
+    lost = [failure for page in pages for failure in page.failures]
+    assert [one.what for one in lost] == sorted(stripe.intents)[:300]
+    assert {one.why for one in lost} == {"connection refused. Wait."}
+    # 20 in a row, those of the other threads meanwhile, and every tenth
+    assert stripe.reads <= 20 + 4 + 30
+
+
+def test_the_reading_goes_on_after_an_outage(stripe: PlainStripe) -> None:
+    """As soon as one retrieve is answered, all others are sent again."""
+    ids = sorted(stripe.intents)[:200]
+
+    def fail(intent_id: str) -> None:
+        if intent_id < ids[40]:
+            raise StripeUnavailableError("connection refused.", "Wait.")
+
+    stripe.fail = fail
+    with Fetcher(stripe, ManualClock(NOW), workers=1, page_size=100) as fetcher:
+        pages = list(fetcher.retrieve_pages(ids))
+    answered = [answer.intent.id for page in pages for answer in page.answers]
+    assert answered == ids[-len(answered) :]
+    assert len(answered) >= 150
+
+
+def test_answers_that_cannot_be_read_are_no_outage(stripe: PlainStripe) -> None:
+    """Stripe answers, so every retrieve is sent, however many answers in a row are malformed."""
+
+    def fail(intent_id: str) -> None:
+        if intent_id < "pi_0060":
+            raise MalformedAnswerError("cut short.", "Try again.")
+
+    stripe.fail = fail
+    with a_fetcher(stripe) as fetcher:
+        (page,) = fetcher.retrieve_pages(sorted(stripe.intents)[:100])
+    assert (len(page.answers), stripe.reads) == (40, 100)
+
+
 def test_a_refused_key_ends_the_reading(stripe: PlainStripe) -> None:
     """401 and 403 concern every read, so the error is raised at once."""
 

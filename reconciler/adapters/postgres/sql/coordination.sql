@@ -248,7 +248,8 @@ WITH RECURSIVE k (kind) AS (
 )
 SELECT k.kind,
     done.id, done.finished_at, extract(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) done.finished_at)::pg_catalog.float8,
-    done.asked_by, last.id, last.finished_at, last.complete, last.report OPERATOR(pg_catalog.->>) 'stopped',
+    done.asked_by, last.id, last.finished_at, last.complete,
+    coalesce(last.report OPERATOR(pg_catalog.->>) 'stopped', last.report OPERATOR(pg_catalog.#>>) '{{not_examined,0,why}}'::pg_catalog.text[]),
     coalesce((last.report OPERATOR(pg_catalog.->>) 'other_ids')::bigint, 0), last.report OPERATOR(pg_catalog.->>) 'other_id_example',
     last.report OPERATOR(pg_catalog.->>) 'anchor_error', nullif(last.report OPERATOR(pg_catalog.->) 'rows_of_no_account', 'null'::pg_catalog.jsonb)
 FROM k
