@@ -215,7 +215,7 @@ class SweepReport:
                 is_refused = why == TABLE_REFUSED
                 self.refused += is_refused
                 self.waiting += not is_refused
-                text = f"{why}; a sweep decides again at {until:%Y-%m-%d %H:%M:%S}"
+                text = f"{why}; a sweep decides again, not before {until:%Y-%m-%d %H:%M:%S}"
                 self.add_line(ReportLine(DecisionKind.WAIT, match.intent.id, match.keys, why=text))
             case Correct(findings=findings):
                 if self.writing is not Writing.ROWS:

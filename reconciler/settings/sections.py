@@ -290,7 +290,7 @@ class ServiceSection(Section):
 
     tail: PositiveDuration = Field(
         default=timedelta(minutes=1),
-        description="How often the service reads Stripe's new events. If there are none, this costs one read.",
+        description="How often the service reads Stripe's new events; rarer if the read quota is small. With no events this costs one read.",
     )
     due: PositiveDuration = Field(
         default=timedelta(minutes=5),

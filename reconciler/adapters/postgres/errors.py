@@ -26,7 +26,7 @@ _MISSING: Final = (
     "If this name is in the schema reconciler, run reconciler migrate. If it is in your own "
     "schema, correct [payments]. reconciler doctor checks both."
 )
-_PRIVILEGE: Final = "Grant the missing privilege, or connect as a role that has it. reconciler doctor prints the GRANT to run."
+_PRIVILEGE: Final = "Grant the missing privilege, or connect as a role that has it. For your table, reconciler doctor prints the GRANT to run; in the schema reconciler, reconciler migrate --daemon-role ROLE grants it."
 _AGAIN: Final = "Nothing was written. Try again."
 _REACH: Final = "Check that the server runs and that DATABASE_URL (or [database] url) leads to it."
 

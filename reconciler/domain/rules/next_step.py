@@ -182,7 +182,7 @@ def next_step(
         case Keep():
             return NextStep(_text_if_agreed(match, intent))
         case Wait(until, _):
-            again = f"Wait: a sweep decides again at {until:%Y-%m-%d %H:%M:%S} UTC."
+            again = f"Wait: a sweep decides again, not before {until:%Y-%m-%d %H:%M:%S} UTC."
             return NextStep(again)
         case Correct(outcome=outcome):
             step = step_for(Kind.MISSED_OUTCOME, None, subject)

@@ -289,7 +289,9 @@ def rule_text(match: Match, decision: Decision) -> str:
             return f"{sides}. {AGREED}"
         case Wait(until, why):
             again = f"{until:%Y-%m-%d %H:%M:%S} UTC"
-            return f"{sides}. Too early to decide: {why}; a sweep decides again at {again}."
+            return (
+                f"{sides}. Too early to decide: {why}; a sweep decides again, not before {again}."
+            )
         case Correct(status=status, outcome=outcome):
             missed = " or ".join(MISSED_WEBHOOK.get(outcome, ("its event",)))
             return f"{sides}. The webhook for {missed} was missed: a sweep would set the row to {status!r}."

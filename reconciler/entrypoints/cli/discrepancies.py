@@ -69,7 +69,7 @@ def discrepancies(
         typer.Option(
             metavar="NAME",
             help="The order of the list: amount (most money first), age (oldest first), due "
-            "(soonest first), last_seen, paid (newest first) or id.",
+            "(soonest first), last_seen, paid (payment created, newest first) or id.",
         ),
     ] = SortName.AMOUNT,
     limit: Annotated[

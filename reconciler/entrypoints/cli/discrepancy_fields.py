@@ -152,9 +152,13 @@ class ListFields:
         """Every column of a table by its name, those of ``USUAL_COLUMNS`` among them."""
 
         def column(
-            name: str, text: Callable[[Discrepancy], str], *, right: bool = False
+            name: str,
+            text: Callable[[Discrepancy], str],
+            *,
+            right: bool = False,
+            title: str | None = None,
         ) -> tuple[str, OutputColumn[Discrepancy]]:
-            return name, OutputColumn(name.replace("_", " "), text, right)
+            return name, OutputColumn(title or name.replace("_", " "), text, right)
 
         return dict(
             (
@@ -171,7 +175,12 @@ class ListFields:
                 column("at_stripe", lambda found: _side_text(found.stripe_side), right=True),
                 column("reason", lambda found: found.reason or found.closing or ""),
                 column("cause", lambda found: found.cause or ""),
-                column("paid", lambda found: moment_text(found.payment_created)),
+                # a payment that was declined has this time too, and was never paid
+                column(
+                    "paid",
+                    lambda found: moment_text(found.payment_created),
+                    title="payment created",
+                ),
                 column("age", self._age_text, right=True),
                 column("due", self._due_text),
                 column("owner", lambda found: found.owner or ""),

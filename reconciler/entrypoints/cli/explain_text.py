@@ -65,7 +65,9 @@ _EVENTS = (
     OutputColumn[Event]("event", lambda event: event.id),
     OutputColumn[Event]("when", lambda event: moment_text(event.created)),
     OutputColumn[Event]("type", lambda event: event.type),
-    OutputColumn[Event]("delivered", lambda event: "yes" if event.delivered else "no"),
+    OutputColumn[Event](
+        "webhooks", lambda event: "nothing pending" if event.delivered else "pending"
+    ),
 )
 _FINDINGS = (
     OutputColumn[Finding]("finding", lambda found: found.kind.value),

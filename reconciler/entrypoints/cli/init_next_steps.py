@@ -21,7 +21,10 @@ def next_steps(output: Path, grants: Path, *, has_schema: bool) -> Iterator[str]
         yield f"Next: {doctor}"
         return
     yield "Next:"
-    yield f"  1. Check {output} and {grants}. Then run as the owner of the table: psql --file {grants}"
+    yield (
+        f"  1. Check {output} and {grants}. Then run as a role that owns the table and may create "
+        f'roles: psql "$DATABASE_URL" --file {grants}'
+    )
     yield f"  2. Run as a role that may create a schema: {PROGRAM}{option} migrate --daemon-role {ROLE}"
     yield f"  3. Name the role {ROLE} in DATABASE_URL, such as postgresql://{ROLE}@HOST/DATABASE"
     yield f"  4. {doctor}"

@@ -65,7 +65,7 @@ def revert(
     """Undo a sweep's corrections.
 
     Each column that the sweep wrote gets its earlier value: the status, the PaymentIntent, and the columns of
-    payments.set. A row that was changed since is left as it is, and the command then exits with 1.
+    payments.set. payments.updated gets the current time. A row that was changed since is left as it is, and the command then exits with 1.
     """
     from reconciler.entrypoints.cli.delivery_notice import delivery_notice
     from reconciler.wiring.account import open_account
@@ -120,8 +120,8 @@ def _write(done: Reverted, notice: str | None) -> None:
         write_line()
         messages = "a message" if count == 1 else f"{count:,} messages"
         write_line(
-            f"Your application gets {messages} payment.reverted through the outbox. It has to "
-            "undo what it did because of the corrections."
+            f"Your application gets {messages} through the outbox, of the kind revert (at an endpoint: "
+            "payment.reverted). It has to undo what it did because of the corrections."
         )
         if notice is not None:
             write_line(notice)

@@ -27,7 +27,7 @@ def grants_text(
     """
     update, reading = merchant_grants(ROLE, schema, table, written)
     lines = [
-        "-- What a role of its own needs. Run this as the owner of the table, then set its password, and name it in DATABASE_URL.",
+        "-- What a role of its own needs. Run this as a role that owns the table and may create roles, then set its password, and name it in DATABASE_URL.",
         f"DO $$ BEGIN CREATE ROLE {ROLE} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;",
         *reading,
     ]

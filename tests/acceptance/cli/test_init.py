@@ -401,7 +401,7 @@ def test_a_role_that_may_only_select_in_a_read_only_database(
     assert "--apply" not in answer.out.partition("\nNext:\n")[0]
     steps = [line for line in answer.out.partition("\nNext:\n")[2].splitlines() if line]
     grants = place.folder / "reconciler-grants.sql"
-    assert steps[0].endswith(f"psql --file {grants}")
+    assert steps[0].endswith(f'psql "$DATABASE_URL" --file {grants}')
     assert "migrate --daemon-role reconciler" in steps[1]
     assert "DATABASE_URL" in steps[2]
     assert steps[3].endswith(f"reconciler --config {place.config} doctor")

@@ -18,7 +18,7 @@ def test_one_row_of_a_sweep_is_set_back(town: Town) -> None:
     for said in (
         f"Sweep {sweep}: 1 correction was undone.",
         f"2        SO-2   {intents[1]}  paid  pending  12.50 EUR",
-        "a message payment.reverted",
+        "a message through the outbox, of the kind revert",
     ):
         assert said in one.out
 

@@ -161,12 +161,15 @@ def test_a_schema_created_by_an_administrator_is_enough(empty_database, role):
 
 
 def test_an_unknown_role_is_named(empty_database):
-    """A GRANT to a role that does not exist is refused, with the statement that creates the role."""
+    """A role that does not exist is named with the statement that creates it, before anything is migrated or granted."""
     with pytest.raises(
         DatabaseRefusedError, match=r'role shop does not exist.*CREATE ROLE "shop" LOGIN'
     ) as caught:
-        migrate(empty_database, daemon_role="shop", auditor_role=None)
+        migrate(empty_database, daemon_role=None, auditor_role="shop")
     assert caught.value.exit_code == 78
+    with psycopg.connect(empty_database) as connection:
+        found = connection.execute("SELECT pg_catalog.to_regnamespace('reconciler')").fetchone()
+    assert found == (None,)
 
 
 def apply_later(url: str, *statements: str) -> None:

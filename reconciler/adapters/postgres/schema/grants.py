@@ -188,10 +188,19 @@ def grant(connection: Connection, role: str, kind: RoleKind) -> None:
             if not is_owner(connection, role):
                 connection.execute(_composed("revoke_right", right, role))
     except errors.UndefinedObject:
-        raise DatabaseRefusedError(
-            f"The role {role} does not exist, so it cannot get privileges.",
-            f"Create it first: CREATE ROLE {_quoted(role)} LOGIN.",
-        ) from None
+        raise _unknown_role(role, "it cannot get privileges") from None
+
+
+def raise_if_unknown(connection: Connection, role: str) -> None:
+    """Raise DatabaseRefusedError if there is no such role. To be asked before anything is changed."""
+    row = connection.execute(_SQL["role_exists"], {"role": role}).fetchone()
+    if row is None or not row[0]:
+        raise _unknown_role(role, "nothing was migrated or granted")
+
+
+def _unknown_role(role: str, so: str) -> DatabaseRefusedError:
+    hint = f"Create it first: CREATE ROLE {_quoted(role)} LOGIN."
+    return DatabaseRefusedError(f"The role {role} does not exist, so {so}.", hint)
 
 
 def _composed(name: str, right: Right, role: str) -> sql.Composed:

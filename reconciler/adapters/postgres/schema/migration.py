@@ -17,7 +17,7 @@ from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, default_migration_table
 
 from reconciler.adapters.postgres.database import Connection, connect, map_errors
-from reconciler.adapters.postgres.schema.grants import RoleKind, grant
+from reconciler.adapters.postgres.schema.grants import RoleKind, grant, raise_if_unknown
 from reconciler.adapters.postgres.schema.ledger_owner import give_functions_to_ledger_role
 from reconciler.adapters.postgres.schema.schema_state import raise_if_newer
 from reconciler.adapters.postgres.statements import STATEMENTS
@@ -74,7 +74,7 @@ def migrate(
 ) -> tuple[str, ...]:
     """Bring the schema up to date and grant the roles what they need; the names of what was applied.
 
-    The roles must exist. The daemon's role may use the schema, but never UPDATE or DELETE the ledger; SELECT and UPDATE
+    The roles must exist: else DatabaseRefusedError is raised before anything is changed. The daemon's role may use the schema, but never UPDATE or DELETE the ledger; SELECT and UPDATE
     on the merchant's table are for the merchant to grant. The auditor's role reads the schema and adds notes.
     The worker's role reads the outbox and marks its rows as delivered. The role of the finance pages reads the schema and
     stores what a reviewer decides.
@@ -83,21 +83,24 @@ def migrate(
     more than 3 s: what was applied before stays, and another call goes on from there. Raises it too if a migration is
     pending while a process works on an account. Raises NewerSchemaError if a newer version has migrated the schema.
     """
+    named = {
+        RoleKind.DAEMON: daemon_role,
+        RoleKind.AUDITOR: auditor_role,
+        RoleKind.WORKER: worker_role,
+        RoleKind.WEB: web_role,
+    }
+    roles = [(role, kind) for kind, role in named.items() if role is not None]
     with map_errors("migrating the schema reconciler"), connect(dsn) as connection:
+        for role, _ in roles:
+            raise_if_unknown(connection, role)
         _lock(connection)
         connection.execute(_SQL["migration_timeout"])
         applied = _apply(connection)
 
         # granted every time: a new table has no grants yet
         with connection.transaction():
-            for role, kind in (
-                (daemon_role, RoleKind.DAEMON),
-                (auditor_role, RoleKind.AUDITOR),
-                (worker_role, RoleKind.WORKER),
-                (web_role, RoleKind.WEB),
-            ):
-                if role is not None:
-                    grant(connection, role, kind)
+            for role, kind in roles:
+                grant(connection, role, kind)
             # after the grants: this role may no longer grant what another role owns
             give_functions_to_ledger_role(connection)
         return applied

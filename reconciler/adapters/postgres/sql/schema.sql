@@ -73,6 +73,10 @@ SELECT
 FROM (SELECT pg_catalog.to_regnamespace('reconciler')::pg_catalog.oid AS oid) AS found
 LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) found.oid
 
+-- name: role_exists
+-- Asked before a migration, so that a misspelt role stops it while nothing has changed.
+SELECT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname OPERATOR(pg_catalog.=) %(role)s)
+
 -- name: role_is_owner
 -- A superuser counts as a member of every role.
 SELECT pg_catalog.pg_has_role(%(role)s::pg_catalog.name, n.nspowner, 'USAGE')
