@@ -136,7 +136,7 @@ FOUND = {
 }
 MAY = {
     "sweep": 901, "day": "2026-05-05", "currency": "eur", "local": {"succeeded": {"count": 1, "amount": 500}},
-    "stripe": {}, "received": {"count": 0, "amount": 0}, "refunded": 0, "disputed": 0, "moved": 0, "waiting": 0,
+    "stripe": {}, "received": {"count": 0, "amount": 0}, "refunded": 250, "disputed": 0, "moved": 0, "waiting": 0,
     "returned": 0, "unrelated": {"count": 0, "amount": 0}, "outside_mapping": {"count": 0, "amount": 0},
 }  # fmt: skip
 ENTRIES = [
@@ -162,7 +162,10 @@ def test_the_open_figures_of_a_statement_are_tied(ana: TestClient, stored: str) 
     assert "of these, from payments created after the period" not in said
     assert "EUR: carried in from before the period" in said
     assert "pi_april" in said
-    assert "This period's difference is explained by 1 finding," in said
+    assert "This period's difference is explained by 1 finding. Each finding is as it was" in said
+    # who signs sees every figure that is signed
+    assert "Received, then refunded 2.50 EUR" in said
+    assert "lost in disputes" not in said
     assert "Open in the list of discrepancies now: 124 findings." in said
 
 

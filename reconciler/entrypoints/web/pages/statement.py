@@ -205,6 +205,15 @@ def _lines_table(one: CurrencyStatement) -> Table[Line]:
         ),
         Line("Explained", None, money(one.explained), is_total=True),
         Line("Unexplained", None, money(one.unexplained), is_total=True),
+        # who signs the statement signs these too
+        *(
+            Line(name, None, money(amount))
+            for name, amount in (
+                ("Received, then refunded", one.refunded),
+                ("Received, then lost in disputes", one.disputed),
+            )
+            if amount
+        ),
     ]
     return Table(
         f"statement_{one.currency}",

@@ -68,8 +68,10 @@ def open_by_creation(
 
 def open_counts(found: Statement, one: CurrencyStatement, listed: int) -> str:
     """How the numbers of the page and of the list of discrepancies fit together. ``listed`` are open in the list now."""
+    others = " and by the other lines above" if one.moved or one.waiting or one.returned else ""
     explaining = (
-        f"This period's difference is explained by {_findings(len(one.items))}, each as it was when its day was examined."
+        f"This period's difference is explained by {_findings(len(one.items))}{others}. Each finding is as it was when "
+        "its day was examined."
         if found.has_examined_day
         else statement_text.NO_FIGURES
     )
