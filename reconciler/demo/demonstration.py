@@ -42,11 +42,16 @@ LONGEST_HISTORY: Final = timedelta(days=60)
 
 @dataclass(frozen=True, slots=True)
 class DemoPlan:
-    """What to simulate: how many ``payments`` in all, and in ``lose`` the share of lost webhooks, 0 to 1."""
+    """What to simulate: how many ``payments`` in all, and in ``lose`` the share of lost webhooks, 0 to 1.
+
+    The present of the simulation comes from ``seed``. With ``is_present_now`` it is the time of the clock, for the pages:
+    what a person does there, and the ledger, have real times, so the shop's payments have to lie just before them.
+    """
 
     payments: int
     lose: float
     seed: int
+    is_present_now: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +178,9 @@ def _new_simulation(plan: DemoPlan, shop: DemoShop, clock: Clock) -> Simulation:
     random = Random(plan.seed)  # noqa: S311
     # Stripe's clock begins before the oldest payment, and is advanced to the present while payments are made
     present = FIRST_PRESENT + timedelta(seconds=random.randrange(28 * 86_400))
+    if plan.is_present_now:
+        # Stripe's times are whole seconds
+        present = clock.now().replace(microsecond=0)
     stripe_time = ManualClock(present - LONGEST_HISTORY)
     sandbox = Sandbox(stripe_time, rate_clock=clock, seed=plan.seed, limits=SandboxLimits())
     return Simulation(sandbox, shop, stripe_time, present, random)

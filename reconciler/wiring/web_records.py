@@ -133,14 +133,13 @@ class WebRecords:
         """A whole list, for a file."""
         return reading_discrepancies(self._database, wanted)
 
-    def overview(self, account: str, zone: str) -> OverviewFigures:
-        """The figures of the overview, perhaps of a moment ago."""
-        return cast(
-            "OverviewFigures",
-            self._figures.value(
-                ("overview", account), lambda: overview_figures(self._database, account, zone)
-            ),
-        )
+    def overview(self, account: str, zone: str, now: datetime) -> OverviewFigures:
+        """The figures of the overview as of ``now``, perhaps of a moment ago."""
+
+        def make() -> OverviewFigures:
+            return overview_figures(self._database, account, zone, now)
+
+        return cast("OverviewFigures", self._figures.value(("overview", account), make))
 
     def open_by_currency(self, account: str) -> Mapping[str, int]:
         """How many discrepancies of the account are open now, by currency."""

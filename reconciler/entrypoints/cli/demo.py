@@ -70,7 +70,10 @@ def demo(
     ] = None,
     web: Annotated[
         bool,
-        typer.Option("--web", help="Leave the finance pages open at the end, until Ctrl-C."),
+        typer.Option(
+            "--web",
+            help="Leave the finance pages open at the end, until Ctrl-C. The payments then end today, whatever the seed.",
+        ),
     ] = False,
     json: JsonOption = False,
 ) -> int:
@@ -87,7 +90,8 @@ def demo(
     ignore_stop_signals()
     call = invocation(context)
     # the seed is shown in the report, so that a demonstration that failed can be repeated
-    plan = DemoPlan(payments, lose, secrets.randbelow(_SEEDS) if seed is None else seed)
+    chosen = secrets.randbelow(_SEEDS) if seed is None else seed
+    plan = DemoPlan(payments, lose, chosen, is_present_now=web)
     serve_pages = _pages(call) if web else None
     ended_pages: list[DemoResult] = []
 

@@ -7,6 +7,7 @@ import io
 import re
 import zipfile
 from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -206,17 +207,20 @@ def test_only_reading_methods(ana: TestClient) -> None:
     assert ana.delete("/").status_code == 405
 
 
-def test_ages_are_those_of_the_terminal(records: WebRecords, stored: str) -> None:
-    """Both count from the time at which a discrepancy was opened last, in the same buckets; also one that was seen long
-    before it was opened again."""
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(days=5), timedelta(days=29)])
+def test_ages_are_those_of_the_terminal(records: WebRecords, stored: str, later: timedelta) -> None:
+    """Both count from the time at which a discrepancy was opened last to the time of the program's own clock, whatever
+    the database's clock says, in the same buckets; also one that was seen long before it was opened again."""
     with psycopg.connect(stored, autocommit=True) as connection:
         connection.execute(
             "UPDATE reconciler.discrepancies SET first_seen = now() - interval '200 days' WHERE id IN (3, 60, 110)"
         )
+    now = SystemClock().now() + later
     records.forget_figures()
-    figures = records.overview("default", "UTC")
+    figures = records.overview("default", "UTC", now)
+    records.forget_figures()
     with Database(stored) as database:
-        aged = PostgresDiscrepancyList(database).aged("default", SystemClock().now())
+        aged = PostgresDiscrepancyList(database).aged("default", now)
     found = [0] * len(BUCKETS)
     for one in figures.open:
         found[one.age] += one.count

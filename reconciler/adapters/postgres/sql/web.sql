@@ -60,14 +60,15 @@ SELECT account FROM reconciler.ledger_heads ORDER BY account
 
 -- name: web_open_by_kind
 -- What is open, by everything that the overview shows. A payment counts once in once_amount, under its greatest stake.
+-- The age is by the clock of the pages, as every other age that a person sees.
 SELECT severity, kind, currency, age, pg_catalog.count(*), pg_catalog.sum(stake_amount)::bigint,
     coalesce(pg_catalog.sum(stake_amount) FILTER (WHERE is_greatest), 0)::bigint
 FROM (
     SELECT severity, kind, currency, stake_amount,
         CASE
-            WHEN opened_at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '2 days') THEN 0
-            WHEN opened_at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '8 days') THEN 1
-            WHEN opened_at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '31 days') THEN 2
+            WHEN opened_at OPERATOR(pg_catalog.>) (%(now)s::pg_catalog.timestamptz OPERATOR(pg_catalog.-) interval '2 days') THEN 0
+            WHEN opened_at OPERATOR(pg_catalog.>) (%(now)s::pg_catalog.timestamptz OPERATOR(pg_catalog.-) interval '8 days') THEN 1
+            WHEN opened_at OPERATOR(pg_catalog.>) (%(now)s::pg_catalog.timestamptz OPERATOR(pg_catalog.-) interval '31 days') THEN 2
             ELSE 3
         END AS age,
         (pg_catalog.row_number() OVER (
@@ -91,7 +92,7 @@ SELECT coalesce((
     SELECT seq
     FROM reconciler.ledger
     WHERE account OPERATOR(pg_catalog.=) %(account)s AND action OPERATOR(pg_catalog.=) 'sweep'
-        AND at OPERATOR(pg_catalog.<=) (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
+        AND at OPERATOR(pg_catalog.<=) (%(now)s::pg_catalog.timestamptz OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => %(days)s))
     ORDER BY seq DESC
     LIMIT 1
 ), 0)

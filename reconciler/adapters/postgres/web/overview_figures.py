@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 from reconciler.adapters.postgres.database import Database
@@ -98,9 +98,12 @@ def open_by_currency(database: Database, account: str) -> Mapping[str, int]:
         )
 
 
-def overview_figures(database: Database, account: str, zone: str) -> OverviewFigures:
-    """Read the figures of an account from one snapshot. ``zone`` is the time zone of the books."""
-    parameters: dict[str, object] = {"account": account, "days": DAYS, "zone": zone}
+def overview_figures(database: Database, account: str, zone: str, now: datetime) -> OverviewFigures:
+    """Read the figures of an account from one snapshot. ``zone`` is the time zone of the books.
+
+    Ages and the last days count back from ``now``, the time of the page's clock.
+    """
+    parameters: dict[str, object] = {"account": account, "days": DAYS, "zone": zone, "now": now}
     with database.counting("adding up the figures of the overview") as connection:
         since = connection.execute(_SQL["web_since"], parameters).fetchone()
         parameters["since"] = 0 if since is None else since[0]

@@ -76,8 +76,9 @@ def overview(call: Call) -> View:
     account = call.account(call.records.accounts())
     if account is None:
         return View("nothing_yet.html", "Overview")
-    figures = call.records.overview(account, call.settings.statement.timezone)
-    today = call.clock.now().astimezone(call.settings.statement.zone).date()
+    now = call.clock.now()
+    figures = call.records.overview(account, call.settings.statement.timezone, now)
+    today = now.astimezone(call.settings.statement.zone).date()
     months = (month_of(today), month_of(today.replace(day=1) - timedelta(days=1)))
     statements = [(month, month_statement(call, account, month)) for month in months]
     by_kind = _lines(figures.open, lambda one: one.kind)
