@@ -72,7 +72,7 @@ def demo(
         bool,
         typer.Option(
             "--web",
-            help="Leave the finance pages open at the end, until Ctrl-C. The payments then end today, whatever the seed.",
+            help="Leave the finance pages open at the end, until Ctrl-C. The payments then end today, with any seed.",
         ),
     ] = False,
     json: JsonOption = False,

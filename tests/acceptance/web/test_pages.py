@@ -209,8 +209,8 @@ def test_only_reading_methods(ana: TestClient) -> None:
 
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(days=5), timedelta(days=29)])
 def test_ages_are_those_of_the_terminal(records: WebRecords, stored: str, later: timedelta) -> None:
-    """Both count from the time at which a discrepancy was opened last to the time of the program's own clock, whatever
-    the database's clock says, in the same buckets; also one that was seen long before it was opened again."""
+    """Both count from the time at which a discrepancy was opened last to the time of the program's own clock, not to
+    that of the database, in the same buckets; also one that was seen long before it was opened again."""
     with psycopg.connect(stored, autocommit=True) as connection:
         connection.execute(
             "UPDATE reconciler.discrepancies SET first_seen = now() - interval '200 days' WHERE id IN (3, 60, 110)"
