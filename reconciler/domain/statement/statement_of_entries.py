@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ from reconciler.domain.statement.recorded_day import read_day
 from reconciler.domain.statement.statement import Statement, statement_of
 
 _FACTS: Final = ("reads", "examined", "rows_of_no_account", "asked_by")
+_NO_DIFFERENCE: Final[Mapping[str, int]] = {}
+"""That of every record without one, in memory once."""
 _STEPS: Final = frozenset({Action.PERIOD_PREPARED, Action.PERIOD_SIGNED, Action.PERIOD_REOPENED})
 
 
@@ -37,7 +40,8 @@ class EntriesOfStatement:
         self._cut = cut
         self._sweeps: list[WindowSweep] = []
         self._days: list[DayEntry] = []
-        self._findings: dict[tuple[str, str], list[FindingRecord]] = {}
+        self._last_days: dict[tuple[date, str], DayEntry] = {}
+        self._findings: dict[tuple[str, str], tuple[FindingRecord, ...]] = {}
         self._later_sweeps: list[WindowSweep] = []
         self._later_days: list[DayEntry] = []
         self._money_back: list[MoneyBackFinding] = []
@@ -52,13 +56,17 @@ class EntriesOfStatement:
         body: Mapping[str, Any] = entry.body
         match entry.action:
             case Action.FINDING_OPENED | Action.FINDING_CHANGED:
-                self._add_finding(_finding(entry.seq, entry.at, body))
+                self._add_finding(entry.seq, entry.at, body)
                 if entry.at > self._cut and body["kind"] in MONEY_BACK_KINDS:
                     self._money_back += read_money_back(entry.seq, entry.at, entry.action, body)
             case Action.DAY_TOTALS:
-                day = read_day(body)
-                if day is not None and self._period.first <= day.day <= self._period.last:
-                    (self._days if entry.at <= self._cut else self._later_days).append(day)
+                is_of_period = (
+                    self._period.first <= date.fromisoformat(body["day"]) <= self._period.last
+                )
+                day = read_day(body) if is_of_period else None
+                if day is not None:
+                    days = self._days if entry.at <= self._cut else self._later_days
+                    days.append(self._sharing(day))
             case Action.SWEEP if "days" in body:
                 if body["timezone"] == str(self._period.zone):
                     self._add_sweep(_sweep(entry.seq, entry.at, body))
@@ -69,10 +77,12 @@ class EntriesOfStatement:
             case _:
                 pass
 
-    def _add_finding(self, record: FindingRecord) -> None:
+    def _add_finding(self, seq: int, at: datetime, body: Mapping[str, Any]) -> None:
         """Keep the record, unless the statement is not about its finding: a year has many, and they are in memory."""
-        name = record.subject, record.kind
-        records = [*self._findings.get(name, ()), record]
+        name = _shared(body["subject"]), _shared(body["kind"])
+        earlier = self._findings.get(name, ())
+        record = _finding(seq, at, body, earlier[-1] if earlier else None)
+        records = (*earlier, record)
         created = [one.payment_created for one in records if one.payment_created is not None]
         is_of_period = any(self._period.start <= one < self._period.end for one in created)
         if (
@@ -84,6 +94,15 @@ class EntriesOfStatement:
             self._findings.pop(name, None)
         else:
             self._findings[name] = records
+
+    def _sharing(self, day: DayEntry) -> DayEntry:
+        """The same entry. Its money is in memory once if the entry before of the day has it too: most sweeps find nothing new."""
+        name = day.day, day.currency
+        known = self._last_days.get(name)
+        if known is not None and (again := replace(known, sweep=day.sweep)) == day:
+            return again
+        self._last_days[name] = day
+        return day
 
     def _add_sweep(self, sweep: WindowSweep) -> None:
         if sweep.first <= self._period.last and sweep.last >= self._period.first:
@@ -112,19 +131,27 @@ class EntriesOfStatement:
         )
 
 
-def _finding(seq: int, at: datetime, body: Mapping[str, Any]) -> FindingRecord:
+def _finding(
+    seq: int, at: datetime, body: Mapping[str, Any], last: FindingRecord | None
+) -> FindingRecord:
+    """The record of an entry. What it has in common with the last record of its finding is in memory once."""
     charge = (body.get("evidence") or {}).get("charge") or {}
+    difference: Mapping[str, int] = {
+        sys.intern(name): int(amount) for name, amount in (body.get("difference") or {}).items()
+    }
+    if last is not None and last.difference == difference:
+        difference = last.difference
     return FindingRecord(
         seq,
         at,
         _shared(body["subject"]),
         _shared(body["kind"]),
         _shared(body["state"]),
-        {sys.intern(name): int(amount) for name, amount in (body.get("difference") or {}).items()},
-        _moment(body.get("payment_created")),
+        difference or _NO_DIFFERENCE,
+        _moment(body.get("payment_created"), None if last is None else last.payment_created),
         _shared(body.get("severity")),
-        body.get("reason"),
-        _moment(charge.get("created")),
+        _shared(body.get("reason")),
+        _moment(charge.get("created"), None if last is None else last.paid_at),
     )
 
 
@@ -133,8 +160,14 @@ def _shared(text: Any) -> Any:
     return sys.intern(text) if isinstance(text, str) else text
 
 
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+def _moment(text: str | None, known: datetime | None) -> datetime | None:
+    """The moment of a text; ``known`` itself, if this is the same moment with the same offset."""
+    if text is None:
+        return None
+    found = datetime.fromisoformat(text)
+    # a statement shows the offset too
+    is_known = known is not None and known == found and known.tzinfo is found.tzinfo
+    return known if is_known else found
 
 
 def _sweep(seq: int, at: datetime, body: Mapping[str, Any]) -> WindowSweep:

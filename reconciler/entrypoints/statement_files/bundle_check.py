@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import zipfile
@@ -35,6 +36,8 @@ CERTIFICATE: Final = "certificate.json"
 DISCREPANCIES: Final = "discrepancies.csv"
 _MOST_MANIFEST_BYTES: Final = 1024 * 1024
 _PART: Final = 1024 * 1024
+_COLLECT_AFTER: Final = 50_000
+"""So many objects are made before Python looks for circles of garbage: entries and records hold none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ def check_bundle(path: Path) -> CheckedBundle:
 
     Raises BrokenBundleError, and OSError if the file cannot be read.
     """
+    gc.set_threshold(_COLLECT_AFTER)
     try:
         with zipfile.ZipFile(path) as file:
             manifest = _manifest(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,7 +85,7 @@ class DiscrepanciesOfEntries:
             known.is_settled = True
 
     def _add_finding(self, action: str, body: Mapping[str, Any]) -> None:
-        name = _subject(body["subject"]), body["kind"]
+        name = _subject(body["subject"]), sys.intern(body["kind"])
         created = body.get("payment_created")
         moment = None if created is None else datetime.fromisoformat(created)
         is_of_period = moment is not None and self._period.start <= moment < self._period.end
@@ -152,12 +153,14 @@ def _name_of(row: Mapping[str, str]) -> tuple[str, str]:
     """The subject and the kind, as ``subject_of`` has them."""
     kind, intent = row["kind"], row["payment_intent"]
     is_about_row = not intent or kind == Kind.PAID_BY_OTHER_INTENT
-    return _subject(f"row:{row['payment'].removeprefix(_GUARD)}" if is_about_row else intent), kind
+    subject = f"row:{row['payment'].removeprefix(_GUARD)}" if is_about_row else intent
+    return _subject(subject), sys.intern(kind)
 
 
 def _subject(text: str) -> str:
-    """A subject whose keys are parted as in a cell."""
-    return text.replace(",", " ") if text.startswith("row:") else text
+    """A subject whose keys are parted as in a cell. It is in memory once, though the list, the findings and the statement
+    have it."""
+    return sys.intern(text.replace(",", " ") if text.startswith("row:") else text)
 
 
 def _values(body: Mapping[str, Any]) -> dict[str, object]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+
+import pytest
 
 from reconciler.domain.audit.ledger_entry import Entry
 from reconciler.domain.statement.close_state import CloseState, close_state
@@ -163,3 +167,40 @@ def test_what_was_over_before_the_period_is_in_no_sum() -> None:
     (eur,) = taken.statement({}).currencies
     assert (eur.opening, eur.new, eur.closing) == (Movement(), Movement(1, -700), Movement(1, -700))
     assert eur.open_items[0].since == again
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "most"), [("finding_changed", FOUND, 250), ("day_totals", DAY, 350)]
+)
+def test_what_an_entry_says_again_is_in_memory_once(
+    action: str, body: Mapping[str, object], most: int
+) -> None:
+    """A year has a hundred thousand of them: bytes that one more entry takes if only its number is new."""
+    many = 300
+    taken = entries(("finding_opened", FOUND), ("day_totals", DAY))
+    tracemalloc.start()
+    try:
+        for number in range(1000, 1000 + many):
+            taken.add(Entry("default", number, CUT, action, {**body, "sweep": number}, "", ""))
+        # Python keeps some freed tuples for later
+        gc.collect()
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used / many < most
+
+
+def test_a_day_that_is_found_again_is_of_the_later_sweep() -> None:
+    """Though both found the same money."""
+    later = {**DAY, "sweep": 10}
+    found = entries(
+        ("day_totals", DAY), ("sweep", SWEEP), ("day_totals", later), ("sweep", {**SWEEP, "sweep": 10})
+    ).statement({})  # fmt: skip
+    assert [(day.sweep, day.received) for day in found.days] == [(10, (2, 1200))]
+
+
+def test_the_same_moment_at_another_offset_is_another_text() -> None:
+    """A statement shows each time as its entry has it."""
+    elsewhere = {**FOUND, "payment_created": "2026-10-03T14:00:00+02:00"}
+    (eur,) = entries(("finding_opened", FOUND), ("finding_changed", elsewhere)).statement({}).currencies  # fmt: skip
+    assert eur.open_items[0].payment_created.isoformat() == "2026-10-03T14:00:00+02:00"
