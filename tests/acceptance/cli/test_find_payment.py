@@ -167,6 +167,17 @@ def test_history(town: Town) -> None:
     assert text.index("History") < text.index("Stripe\n") < text.index("What to do next")
 
 
+def test_event_without_an_endpoint(town: Town) -> None:
+    """Stripe has nothing left to deliver where there is no endpoint, so an event is not called delivered."""
+    paid = town.stripe.create_payment(1250, "eur")
+    town.stripe.succeed(paid.id)
+    town.shop.insert(key=1, payment_intent=paid.id, status="pending")
+    text = town.run("explain", paid.id).out
+    assert "payment_intent.succeeded  nothing pending" in text
+    # the row waits for its webhook, and a sweep may come later than that
+    assert "a sweep decides again, not before" in text
+
+
 def test_stripe_is_unavailable(town: Town) -> None:
     """The local side and the history are shown all the same, on time, and the exit code is 75."""
     intent = town.pay(1)
