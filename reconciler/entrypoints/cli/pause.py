@@ -19,7 +19,7 @@ from reconciler.entrypoints.cli.output import write_line
 from reconciler.entrypoints.invocation import Invocation, invocation
 from reconciler.errors import UsageError
 from reconciler.exit_codes import ExitCode
-from reconciler.settings import parse_duration
+from reconciler.settings import Settings, parse_duration
 
 PAUSE_KEPT_NOTHING: Final = "The pause holds back no correction of this sweep."
 LONGEST_SECONDS: Final = 366 * 86_400.0
@@ -77,9 +77,9 @@ def resume(context: typer.Context, account: AccountOption = None, by: ByOption =
     return int(ExitCode.DONE)
 
 
-def note_pause(call: Invocation, report: SweepReport) -> None:
+def note_pause(settings: Settings, report: SweepReport) -> None:
     """Say in the report that the account is paused, if nothing of this sweep had to wait for that. Raises the database's errors."""
-    with _database(call) as database:
+    with Database(settings.database_url.get_secret_value(), size=1) as database:
         row = PostgresStatus(database, report.account).pause()
     if row is not None:
         report.notes.append(f"Account {report.account} is {Pause(*row).text}. {PAUSE_KEPT_NOTHING}")

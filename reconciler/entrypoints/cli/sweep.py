@@ -277,21 +277,11 @@ def _sweep(
             report = opened.sweep(request, display, requester)
             if isinstance(report.failure, BrakeError) and _allows(report.failure, requester):
                 report = opened.sweep(replace(request, approved=True), display, requester)
-            is_due = request.kind is SweepKind.DUE and not request.names_intents
-            mapped = settings.payments
-            if is_due and mapped is not None and (mapped.links or not report.examined):
-                from reconciler.entrypoints.cli.rows_without_intent import note_rows_without_intent
-
-                note_rows_without_intent(opened, mapped, report)
-            # a correction shows that there is no pause, and one that waits has its own note
-            if writes and not (report.corrected or report.failure or PAUSED_NOTE in report.notes):
-                from reconciler.entrypoints.cli.pause import note_pause
-
-                note_pause(call, report)
-            if report.refused:
-                from reconciler.entrypoints.cli.refusal_notes import note_refusals
-
-                note_refusals(settings, report)
+            try:
+                _add_notes(settings, opened, request, report)
+            except ReconcilerError as error:
+                # what the sweep has done is known, and must be reported all the same
+                report.notes.append(f"Reconciler could not read what else to note here: {error}")
             if report.ledger_head is not None:
                 _anchor(call, settings, opened, report, report.ledger_head)
             return report
@@ -299,6 +289,28 @@ def _sweep(
         report = SweepReport.of(request, account.name, settings.corrections.mode)
         report.stop(error)
         return report
+
+
+def _add_notes(
+    settings: Settings, opened: OpenAccount, request: SweepRequest, report: SweepReport
+) -> None:
+    """Add to the report what the database says beside it. Raises the database's errors."""
+    mapped = None if request.names_intents else settings.payments
+    is_due = request.kind is SweepKind.DUE
+    if is_due and mapped is not None and (mapped.links or not report.examined):
+        from reconciler.entrypoints.cli.rows_without_intent import note_rows_without_intent
+
+        note_rows_without_intent(opened, mapped, report)
+    # a correction shows that there is no pause, and one that waits has its own note
+    is_noted = report.corrected or report.failure or PAUSED_NOTE in report.notes
+    if request.writing is Writing.ROWS and not is_noted:
+        from reconciler.entrypoints.cli.pause import note_pause
+
+        note_pause(settings, report)
+    if report.refused:
+        from reconciler.entrypoints.cli.refusal_notes import note_refusals
+
+        note_refusals(settings, report)
 
 
 def _anchor(

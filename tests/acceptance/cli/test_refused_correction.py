@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from psycopg import sql
 
+from reconciler.entrypoints.cli import refusal_notes
+from reconciler.errors import DatabaseUnavailableError
 from tests.acceptance.cli.conftest import Town
 from tests.kept_connections import kept_connection
 
@@ -73,3 +76,20 @@ def test_what_a_table_refuses(town: Town) -> None:
     assert "1 corrected; 0 waiting" in written.out
     assert "refused" not in written.out
     assert town.statuses() == {"1": "paid"}
+
+
+def test_a_report_outlives_its_notes(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sweep has written, and then the database is away: the report still says what the sweep did."""
+
+    def away(*_: object) -> None:
+        raise DatabaseUnavailableError("The database went away.", "Start it.")
+
+    town.pay(1)
+    connection = kept_connection(town.shop.url)
+    connection.execute(sql.SQL(TRIGGER).format(table=town.shop.table))
+    monkeypatch.setattr(refusal_notes, "note_refusals", away)
+    answer = town.run("sweep", "--apply")
+    assert answer.code == 0
+    assert "0 corrected; 1 refused by your table; 0 waiting" in answer.out
+    assert "The database went away." in answer.out
+    assert "The sweep is complete." in answer.out
